@@ -1,0 +1,34 @@
+// Kernels by name, instantiated on demand from the sources in kernels/ and kept for the process's life.
+#pragma once
+
+#include <Metal/Metal.hpp>
+#include <c10/core/ScalarType.h>
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torch_metal {
+
+/// A compiled kernel: its pipeline and the argument table read off its signature.
+struct Kernel {
+  std::string name;                  ///< "unary_dense<exp_op, float, float>"
+  MTL::ComputePipelineState* pipeline;  ///< owned by the library, never released
+  unsigned argument_count;           ///< buffers that a launch must bind, indices 0..count-1
+};
+
+/// The kernel `function<template_arguments...>` of kernels/<family>.metal; a plain function if there are no
+/// arguments. Compiled at first use, afterwards a hash lookup. Throws c10::Error with the compiler's text.
+const Kernel& kernel(std::string_view family, std::string_view function,
+                     std::initializer_list<std::string_view> template_arguments = {});
+
+/// The MSL spelling of a dtype: "float", "half", "bfloat", "long", "bool", "float2" for complex64 ...
+/// Throws NotImplementedError for what no Apple GPU has (float64, complex128).
+std::string_view metal_type(c10::ScalarType dtype);
+
+/// The text of an embedded source or header ("unary.metal", "c10/metal/utils.h") with every #include that is
+/// embedded too expanded in place, once each. What newLibraryWithSource gets, on both devices.
+std::string flatten_source(std::string_view source, std::string_view name);
+
+}  // namespace torch_metal

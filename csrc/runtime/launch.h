@@ -1,0 +1,87 @@
+// Encodes one kernel dispatch on the current stream. This is all an operator needs of Metal.
+//
+//   launch_threads(kernel("unary", "unary_dense", {"exp_op", "float", "float"}), {n}, {256}, out, in, params);
+//
+// Arguments bind to buffer indices 0, 1, 2, ... in the order given: tensors, operands of a TensorIterator,
+// plain structs (copied at once), raw buffers. Their number must be the kernel's own.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/native/TensorIterator.h>
+
+#include <type_traits>
+
+#include "runtime/kernel_library.h"
+
+namespace torch_metal {
+
+/// Threads or threadgroups in x, y, z.
+struct Extent {
+  uint64_t x = 1, y = 1, z = 1;
+};
+
+/// Where a tensor's bytes are: a Metal buffer and an offset into it.
+struct BufferRange {
+  const MTL::Buffer* buffer = nullptr;
+  uint64_t offset = 0;
+};
+
+/// The bytes that `data` points at, in the storage of `tensor`. Throws if the tensor is not on metal.
+BufferRange buffer_range(const at::TensorBase& tensor, const void* data);
+BufferRange buffer_range(const at::TensorBase& tensor);
+/// Operand i of an iterator, or of one of its 32-bit pieces.
+BufferRange operand(const at::TensorIteratorBase& iterator, int i);
+/// The current stream's error buffer, for `device c10::metal::ErrorMessages*`: what a kernel reports there
+/// raises at the next synchronisation.
+BufferRange error_buffer();
+
+/// Bytes for a [[threadgroup(0)]] argument; give it after all buffers.
+struct ThreadgroupMemory {
+  size_t bytes;
+};
+
+namespace detail {
+/// An open dispatch: argument index counts up as arguments are bound.
+class Dispatch {
+ public:
+  explicit Dispatch(const Kernel& kernel);
+  void bind(const BufferRange& range);
+  void bind(const at::TensorBase& tensor) { bind(buffer_range(tensor)); }
+  void bind(ThreadgroupMemory memory);
+  template <class T>
+  void bind(const T& value) {
+    static_assert(std::is_trivially_copyable_v<T>, "a kernel parameter is plain data");
+    static_assert(sizeof(T) <= 4096, "setBytes takes at most 4 KB");
+    bind_bytes(&value, sizeof(T));
+  }
+  void threads(Extent grid, Extent threadgroup);
+  void groups(Extent grid, Extent threadgroup);
+
+ private:
+  void bind_bytes(const void* data, size_t size);
+  void check_complete() const;
+  const Kernel& kernel_;
+  MTL::ComputeCommandEncoder* encoder_;
+  unsigned index_ = 0;
+};
+}  // namespace detail
+
+/// One thread for each point of `grid`; edge threadgroups are cut to fit. Empty grids launch nothing.
+template <class... Arguments>
+void launch_threads(const Kernel& kernel, Extent grid, Extent threadgroup, const Arguments&... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  detail::Dispatch dispatch(kernel);
+  (dispatch.bind(arguments), ...);
+  dispatch.threads(grid, threadgroup);
+}
+
+/// `grid` whole threadgroups.
+template <class... Arguments>
+void launch_groups(const Kernel& kernel, Extent grid, Extent threadgroup, const Arguments&... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  detail::Dispatch dispatch(kernel);
+  (dispatch.bind(arguments), ...);
+  dispatch.groups(grid, threadgroup);
+}
+
+}  // namespace torch_metal
