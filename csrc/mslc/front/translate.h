@@ -1,0 +1,28 @@
+// MSL to LLVM IR: clang in process, with what MSL adds to C++ rewritten and what it forbids rejected.
+#pragma once
+
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mslc/mslc.h"
+
+namespace mslc {
+
+/// A translated source. Members are in this order because the module must die before its context.
+struct Translation {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+  std::vector<KernelInfo> kernels;
+  std::vector<std::string> kernel_functions;  ///< names of the kernels' IR functions, in the same order
+  std::vector<FunctionConstant> constants;
+};
+
+/// Translates `source`. Throws CompileError. Any number of threads may translate at once.
+Translation translate(std::string_view source, const CompileOptions& options);
+
+}  // namespace mslc
