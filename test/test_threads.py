@@ -1,0 +1,95 @@
+"""Several Python threads use the device at once, and order holds between asynchronous work and reads."""
+
+import threading
+
+import torch
+
+import torch_metal
+
+
+def run_in_threads(function, count=2):
+    """Runs function(i) in `count` threads and re-raises what any of them raised."""
+    failures = []
+
+    def body(i):
+        try:
+            function(i)
+        except BaseException as error:  # handed to the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=body, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def test_two_threads_compute_independently(device):
+    def work(i):
+        generator = torch.Generator().manual_seed(i)
+        for _ in range(20):
+            a, b = torch.randn(33, 17, generator=generator), torch.randn(17, 9, generator=generator)
+            torch.testing.assert_close((a.to(device) @ b.to(device)).relu().sum(0).cpu(), (a @ b).relu().sum(0))
+
+    run_in_threads(work, 2)
+
+
+def test_two_threads_train_each_their_own_model(device):
+    def losses(seed, device):
+        generator = torch.Generator().manual_seed(seed)
+        x, y = torch.randn(32, 5, generator=generator), torch.randn(32, 1, generator=generator)
+        w = torch.zeros(5, 1, device=device, requires_grad=True)
+        x, y = x.to(device), y.to(device)
+        result = []
+        for _ in range(10):
+            loss = ((x @ w - y) ** 2).mean()
+            (gradient,) = torch.autograd.grad(loss, w)
+            w = (w - 0.1 * gradient).detach().requires_grad_()
+            result.append(loss.detach())
+        return torch.stack(result).cpu()
+
+    run_in_threads(lambda i: torch.testing.assert_close(losses(i, device), losses(i, "cpu")))
+
+
+SLOW = """
+#include <metal_stdlib>
+using namespace metal;
+// A long dependent chain: nothing shortens it, so the host is far ahead when it reads.
+kernel void slow(device float* x [[buffer(0)]], constant uint& steps [[buffer(1)]],
+                 uint i [[thread_position_in_grid]]) {
+  float v = x[i];
+  for (uint s = 0; s < steps; s++) v = fma(v, 0.5f, 1.0f);
+  x[i] = v;
+}
+"""
+
+
+def test_a_read_waits_for_the_kernel_that_writes(device):
+    slow = torch_metal.compile_shader(SLOW).slow
+    x = torch.zeros(64, device=device)
+    slow(x, 20_000_000)
+    assert x[5].item() == 2.0
+
+
+def test_a_slow_kernel_returns_before_it_ends(device):
+    slow = torch_metal.compile_shader(SLOW).slow
+    x = torch.zeros(64, device=device)
+    slow(x, 50_000_000)
+    event = torch.Event("metal")
+    event.record()
+    assert not event.query()
+    event.synchronize()
+    assert event.query()
+    assert torch.equal(x.cpu(), torch.full((64,), 2.0))
+
+
+def test_an_operator_after_a_slow_kernel_sees_its_result(device):
+    slow = torch_metal.compile_shader(SLOW).slow
+    x = torch.zeros(64, device=device)
+    slow(x, 20_000_000)
+    y = x * 3
+    x.zero_()
+    assert torch.equal(y.cpu(), torch.full((64,), 6.0))
+    assert torch.equal(x.cpu(), torch.zeros(64))
