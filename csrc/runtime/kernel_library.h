@@ -3,8 +3,8 @@
 
 #include <Metal/Metal.hpp>
 #include <c10/core/ScalarType.h>
+#include <c10/util/ArrayRef.h>
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +21,7 @@ struct Kernel {
 /// The kernel `function<template_arguments...>` of kernels/<family>.metal; a plain function if there are no
 /// arguments. Compiled at first use, afterwards a hash lookup. Throws c10::Error with the compiler's text.
 const Kernel& kernel(std::string_view family, std::string_view function,
-                     std::initializer_list<std::string_view> template_arguments = {});
+                     c10::ArrayRef<std::string_view> template_arguments = {});
 
 /// The MSL spelling of a dtype: "float", "half", "bfloat", "long", "bool", "float2" for complex64 ...
 /// Throws NotImplementedError for what no Apple GPU has (float64, complex128).
