@@ -49,6 +49,7 @@ class Dispatch {
   void bind(const at::TensorBase& tensor) { bind(buffer_range(tensor)); }
   void bind(ThreadgroupMemory memory);
   template <class T>
+    requires(!std::is_base_of_v<at::TensorBase, T>)
   void bind(const T& value) {
     static_assert(std::is_trivially_copyable_v<T>, "a kernel parameter is plain data");
     static_assert(sizeof(T) <= 4096, "setBytes takes at most 4 KB");

@@ -1,0 +1,205 @@
+// The matrix multiplication family: mm, addmm, bmm, baddbmm, addmv, dot, vdot, and what PyTorch composes of them.
+#include "ops/matmul.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/ExpandUtils.h>
+#include <ATen/MemoryOverlap.h>
+#include <ATen/ceil_div.h>
+#include <ATen/ops/addmm_meta.h>
+#include <ATen/ops/addmv_meta.h>
+#include <ATen/ops/baddbmm_meta.h>
+#include <ATen/ops/bmm_meta.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/mm_meta.h>
+
+#include <algorithm>
+#include <string>
+
+#include "matmul_params.h"
+#include "ops/structured.h"
+#include "runtime/launch.h"
+
+namespace torch_metal {
+namespace {
+
+constexpr uint64_t kSimdWidth = 32;
+
+/// MSL's float2.
+struct alignas(8) Float2 {
+  float x, y;
+};
+
+template <class Scalar>
+Scalar scalar_of(const at::Scalar& value) {
+  return value.to<Scalar>();
+}
+template <>
+Float2 scalar_of<Float2>(const at::Scalar& value) {
+  const auto number = value.to<c10::complex<float>>();
+  return {number.real(), number.imag()};
+}
+
+MatrixLayout layout_of(const at::Tensor& matrices) {
+  return {matrices.stride(1), matrices.stride(2), matrices.size(0) == 1 ? 0 : matrices.stride(0)};
+}
+
+/// Which of the kernels in matmul.metal computes a product.
+enum class Algorithm { gemv, gemv_columns, gemm_32, gemm_64, each };
+
+template <class Scalar>
+Algorithm choose_algorithm(const MatmulParams<Scalar>& params, uint64_t batch, at::ScalarType dtype) {
+  if (!at::isFloatingType(dtype)) return Algorithm::each;
+  if (params.n == 1) {
+    const bool columns_are_contiguous = params.a.row == 1 && params.a.column != 1;
+    return columns_are_contiguous && params.m >= kSimdWidth ? Algorithm::gemv_columns : Algorithm::gemv;
+  }
+  // Large tiles read less, but only pay if there are enough of them to fill the device.
+  const uint64_t large_tiles = at::ceil_div<uint64_t>(params.m, 64) * at::ceil_div<uint64_t>(params.n, 64);
+  return params.m > 32 && params.n > 32 && large_tiles * batch >= 16 ? Algorithm::gemm_64 : Algorithm::gemm_32;
+}
+
+/// Binds the arguments that all kernels of the family share, and launches the chosen one.
+template <class Scalar>
+void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
+                   const MatmulParams<Scalar>& params) {
+  const uint64_t batch = out.size(0);
+  const std::string_view type = metal_type(out.scalar_type());
+  const auto tiles = [&](uint64_t side) {
+    return Extent{at::ceil_div<uint64_t>(params.n, side), at::ceil_div<uint64_t>(params.m, side), batch};
+  };
+  switch (choose_algorithm(params, batch, out.scalar_type())) {
+    case Algorithm::gemv: {
+      // A few long rows take more threads each than many short ones.
+      const uint64_t wanted = params.m * batch >= 64 ? params.k / 64 : params.k / 8;
+      const uint64_t threads = std::clamp<uint64_t>(wanted / kSimdWidth * kSimdWidth, kSimdWidth, 512);
+      return launch_groups(kernel("matmul", "gemv", {type}), {1, params.m, batch}, {threads}, out, a, b, self, params);
+    }
+    case Algorithm::gemv_columns:
+      return launch_threads(kernel("matmul", "gemv_columns", {type}), {params.m, batch}, {64}, out, a, b, self, params);
+    case Algorithm::gemm_32:
+      return launch_groups(kernel("matmul", "gemm", {type, "32", "32"}), tiles(32), {32}, out, a, b, self, params);
+    case Algorithm::gemm_64:
+      return launch_groups(kernel("matmul", "gemm", {type, "64", "64"}), tiles(64), {128}, out, a, b, self, params);
+    case Algorithm::each: {
+      const std::string_view scalar = out.is_complex() ? "float2" : "long";
+      return launch_threads(kernel("matmul", "matmul_each", {type, scalar}), {params.n, params.m, batch}, {32}, out, a,
+                            b, self, params);
+    }
+  }
+}
+
+template <class Scalar>
+void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
+                 const at::Scalar& beta, const at::Scalar& alpha) {
+  TORCH_CHECK(std::max({out.size(1), out.size(2), a.size(2)}) <= UINT32_MAX, "matrix multiplication on metal takes "
+              "fewer than 2^32 rows and columns, but got ", a.sizes(), " and ", b.sizes());
+  // A row vector by a matrix is the transposed matrix by a column vector.
+  if (out.size(1) == 1 && out.size(2) != 1) {
+    return matmul_with<Scalar>(out.transpose(1, 2), b.transpose(1, 2), a.transpose(1, 2), self.transpose(1, 2), beta,
+                               alpha);
+  }
+  const MatmulParams<Scalar> params{
+      static_cast<uint32_t>(out.size(1)), static_cast<uint32_t>(out.size(2)), static_cast<uint32_t>(a.size(2)),
+      layout_of(a),  layout_of(b), layout_of(self), layout_of(out), scalar_of<Scalar>(alpha), scalar_of<Scalar>(beta)};
+  launch_matmul(out, a, b, self, params);
+}
+
+bool shares_memory(const at::Tensor& out, const at::Tensor& operand) {
+  return at::get_overlap_status(out, operand) != at::MemOverlapStatus::No;
+}
+
+at::Tensor as_batch(const at::Tensor& matrix) { return matrix.dim() == 3 ? matrix : matrix.unsqueeze(0); }
+
+}  // namespace
+
+void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
+                 const at::Scalar& beta, const at::Scalar& alpha) {
+  if (out.numel() == 0) return;
+  if (shares_memory(out, a) || shares_memory(out, b)) {
+    const at::Tensor product = at::empty_like(out);
+    matmul_into(product, a, b, self, beta, alpha);
+    out.copy_(product);
+    return;
+  }
+  TORCH_CHECK(out.scalar_type() != at::kBool, "matrix multiplication is not implemented for 'Bool'");
+  const at::Tensor operands[] = {as_batch(out), as_batch(a.resolve_conj()), as_batch(b.resolve_conj()),
+                                 as_batch(self.resolve_conj())};
+  const auto run = [&]<class Scalar>(Scalar) {
+    matmul_with<Scalar>(operands[0], operands[1], operands[2], operands[3], beta, alpha);
+  };
+  if (out.is_complex()) return run(Float2());
+  if (at::isIntegralType(out.scalar_type(), false)) return run(int64_t());
+  run(float());
+}
+
+void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  matmul_into(out, a, b, out, 0, 1);
+}
+
+namespace {
+
+struct Mm : at::meta::structured_mm {
+  void impl(const at::Tensor& self, const at::Tensor& mat2, const at::Tensor& out) { matmul_into(out, self, mat2); }
+};
+
+struct Addmm : at::meta::structured_addmm {
+  void impl(const at::Tensor& self, const at::Tensor& mat1, const at::Tensor& mat2, const at::Scalar& beta,
+            const at::Scalar& alpha, const at::Tensor& out) {
+    matmul_into(out, mat1, mat2, *at::expand_size(self, out.sizes(), "addmm_out"), beta, alpha);
+  }
+};
+
+struct Bmm : at::meta::structured_bmm {
+  void impl(const at::Tensor& self, const at::Tensor& mat2, const at::Tensor& out) { matmul_into(out, self, mat2); }
+};
+
+struct Baddbmm : at::meta::structured_baddbmm {
+  void impl(const at::Tensor& self, const at::Tensor& batch1, const at::Tensor& batch2, const at::Scalar& beta,
+            const at::Scalar& alpha, const at::Tensor& out) {
+    matmul_into(out, batch1, batch2, *at::expand_size(self, out.sizes(), "baddbmm_out"), beta, alpha);
+  }
+};
+
+struct Addmv : at::meta::structured_addmv {
+  void impl(const at::Tensor& self, const at::Tensor& mat, const at::Tensor& vec, const at::Scalar& beta,
+            const at::Scalar& alpha, const at::Tensor& out) {
+    matmul_into(out.unsqueeze(1), mat, vec.unsqueeze(1), at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1),
+                beta, alpha);
+  }
+};
+
+at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Tensor& other) {
+  TORCH_CHECK(self.dim() == 1 && other.dim() == 1, "1D tensors expected, but got ", self.dim(), "D and ", other.dim(),
+              "D tensors");
+  TORCH_CHECK(self.scalar_type() == other.scalar_type(), name, " : expected both vectors to have same dtype, but found ",
+              self.scalar_type(), " and ", other.scalar_type());
+  TORCH_CHECK(self.numel() == other.numel(), "inconsistent tensor size, expected tensor [", self.numel(),
+              "] and src [", other.numel(), "] to have the same number of elements, but got ", self.numel(), " and ",
+              other.numel(), " elements respectively");
+  TORCH_CHECK(self.device() == other.device(), "Expected all tensors to be on the same device, but found at least two "
+              "devices, ", self.device(), " and ", other.device(), "!");
+  const at::Tensor out = at::empty({}, self.options());
+  matmul_into(out.view({1, 1}), self.unsqueeze(0), other.unsqueeze(1));
+  return out;
+}
+
+at::Tensor dot(const at::Tensor& self, const at::Tensor& other) { return inner_product("dot", self, other); }
+
+at::Tensor vdot(const at::Tensor& self, const at::Tensor& other) { return inner_product("vdot", self.conj(), other); }
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_STRUCTURED_CLASS(m, "mm.out", Mm);
+  METAL_STRUCTURED_CLASS(m, "addmm.out", Addmm);
+  METAL_STRUCTURED_CLASS(m, "bmm.out", Bmm);
+  METAL_STRUCTURED_CLASS(m, "baddbmm.out", Baddbmm);
+  METAL_STRUCTURED_CLASS(m, "addmv.out", Addmv);
+  METAL_IMPL(m, "dot", dot);
+  METAL_IMPL(m, "vdot", vdot);
+  METAL_IMPL(m, "addbmm", at::native::addbmm);
+  METAL_IMPL(m, "addbmm_", at::native::addbmm_);
+  METAL_IMPL(m, "addbmm.out", at::native::addbmm_out);
+}
+
+}  // namespace
+}  // namespace torch_metal

@@ -1,0 +1,111 @@
+// Matrix multiplication: tiles of 8x8 matrices for floats, one reduction a row where an operand is a vector, one
+// thread an element for integers and complex numbers.
+#include <c10/metal/utils.h>
+#include <metal_stdlib>
+
+#include "gemm_tile.h"
+#include "matmul_params.h"
+
+using namespace metal;
+using namespace torch_metal;
+
+/// Element (row, column) of one matrix of a batch.
+static long offset_of(constant MatrixLayout& layout, uint row, uint column, uint batch) {
+  return row * layout.row + column * layout.column + batch * layout.batch;
+}
+
+/// Writes alpha * value + beta * self.
+template <class T>
+struct ScaledSink {
+  device T* out;
+  device const T* self;
+  constant MatmulParams<float>& params;
+  uint batch;
+
+  void write(uint row, uint column, float value) const {
+    if (row >= params.m || column >= params.n) return;
+    float result = params.alpha * value;
+    if (params.beta != 0) result += params.beta * float(self[offset_of(params.self, row, column, batch)]);
+    out[offset_of(params.out, row, column, batch)] = T(result);
+  }
+};
+
+template <class T, uint tile_rows, uint tile_columns>
+[[kernel]] void gemm(device T* out [[buffer(0)]], device const T* a [[buffer(1)]], device const T* b [[buffer(2)]],
+                     device const T* self [[buffer(3)]], constant MatmulParams<float>& params [[buffer(4)]],
+                     uint3 group [[threadgroup_position_in_grid]], uint simdgroup [[simdgroup_index_in_threadgroup]],
+                     uint lane [[thread_index_in_simdgroup]]) {
+  using Tile = GemmTile<tile_rows, tile_columns>;
+  threadgroup float tile_a[tile_rows * kTileDepth];
+  threadgroup float tile_b[kTileDepth * tile_columns];
+  const StridedSource<T, tile_rows, kTileDepth, Tile::kSimdgroups> source_a{
+      a + group.z * params.a.batch, params.a.row, params.a.column, params.m, params.k};
+  const StridedSource<T, kTileDepth, tile_columns, Tile::kSimdgroups> source_b{
+      b + group.z * params.b.batch, params.b.row, params.b.column, params.k, params.n};
+  const uint row = group.y * tile_rows, column = group.x * tile_columns;
+  Tile tile(simdgroup, lane);
+  tile.multiply(source_a, source_b, tile_a, tile_b, row, column, 0, params.k);
+  tile.store(ScaledSink<T>{out, self, params, group.z}, tile_a, row, column);
+}
+
+/// Matrix by vector, one threadgroup a row of a: lanes run along the row.
+template <class T>
+[[kernel]] void gemv(device T* out [[buffer(0)]], device const T* a [[buffer(1)]], device const T* b [[buffer(2)]],
+                     device const T* self [[buffer(3)]], constant MatmulParams<float>& params [[buffer(4)]],
+                     uint3 group [[threadgroup_position_in_grid]], uint3 position [[thread_position_in_threadgroup]],
+                     uint3 threads [[threads_per_threadgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]],
+                     uint lane [[thread_index_in_simdgroup]]) {
+  threadgroup float partial[kSimdWidth];
+  device const T* row = a + offset_of(params.a, group.y, 0, group.z);
+  device const T* vector = b + group.z * params.b.batch;
+  float sum = 0;
+  if (params.a.column == 1 && params.b.row == 1) {
+    for (uint k = position.x; k < params.k; k += threads.x) sum += float(row[k]) * float(vector[k]);
+  } else {
+    for (uint k = position.x; k < params.k; k += threads.x) {
+      sum += float(row[k * params.a.column]) * float(vector[k * params.b.row]);
+    }
+  }
+  sum = simd_sum(sum);
+  if (lane == 0) partial[simdgroup] = sum;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (simdgroup == 0) {
+    sum = simd_sum(lane < threads.x / kSimdWidth ? partial[lane] : 0.0f);
+    if (lane == 0) ScaledSink<T>{out, self, params, group.z}.write(group.y, 0, sum);
+  }
+}
+
+/// Matrix by vector where a's columns are contiguous: one thread a row, lanes run along the column.
+template <class T>
+[[kernel]] void gemv_columns(device T* out [[buffer(0)]], device const T* a [[buffer(1)]],
+                             device const T* b [[buffer(2)]], device const T* self [[buffer(3)]],
+                             constant MatmulParams<float>& params [[buffer(4)]],
+                             uint2 position [[thread_position_in_grid]]) {
+  device const T* column = a + position.y * params.a.batch + position.x;
+  device const T* vector = b + position.y * params.b.batch;
+  float sum = 0;
+  for (uint k = 0; k < params.k; ++k) sum += float(column[k * params.a.column]) * float(vector[k * params.b.row]);
+  ScaledSink<T>{out, self, params, position.y}.write(position.x, 0, sum);
+}
+
+static bool is_zero(long x) { return x == 0; }
+static bool is_zero(float2 x) { return x.x == 0 && x.y == 0; }
+
+/// One thread an element, computed in Scalar: integers wrap as they do on the CPU.
+template <class T, class Scalar>
+[[kernel]] void matmul_each(device T* out [[buffer(0)]], device const T* a [[buffer(1)]],
+                            device const T* b [[buffer(2)]], device const T* self [[buffer(3)]],
+                            constant MatmulParams<Scalar>& params [[buffer(4)]],
+                            uint3 position [[thread_position_in_grid]]) {
+  using c10::metal::mul;
+  const uint row = position.y, column = position.x, batch = position.z;
+  Scalar sum(0);
+  for (uint k = 0; k < params.k; ++k) {
+    sum += mul(Scalar(a[offset_of(params.a, row, k, batch)]), Scalar(b[offset_of(params.b, k, column, batch)]));
+  }
+  Scalar result = mul(params.alpha, sum);
+  if (!is_zero(params.beta)) {
+    result += mul(params.beta, Scalar(self[offset_of(params.self, row, column, batch)]));
+  }
+  out[offset_of(params.out, row, column, batch)] = T(result);
+}
