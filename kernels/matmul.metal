@@ -14,15 +14,16 @@ static long offset_of(constant MatrixLayout& layout, uint row, uint column, uint
   return row * layout.row + column * layout.column + batch * layout.batch;
 }
 
-/// Writes alpha * value + beta * self.
+/// Writes alpha * value + beta * self to one column.
 template <class T>
 struct ScaledSink {
   device T* out;
   device const T* self;
   constant MatmulParams<float>& params;
+  uint column;
   uint batch;
 
-  void write(uint row, uint column, float value) const {
+  void write(uint row, float value) const {
     if (row >= params.m || column >= params.n) return;
     float result = params.alpha * value;
     if (params.beta != 0) result += params.beta * float(self[offset_of(params.self, row, column, batch)]);
@@ -45,7 +46,7 @@ template <class T, uint tile_rows, uint tile_columns>
   const uint row = group.y * tile_rows, column = group.x * tile_columns;
   Tile tile(simdgroup, lane);
   tile.multiply(source_a, source_b, tile_a, tile_b, row, column, 0, params.k);
-  tile.store(ScaledSink<T>{out, self, params, group.z}, tile_a, row, column);
+  tile.store(ScaledSink<T>{out, self, params, tile.lane_column(column), group.z}, tile_a, row);
 }
 
 /// Matrix by vector, one threadgroup a row of a: lanes run along the row.
@@ -71,7 +72,7 @@ template <class T>
   threadgroup_barrier(mem_flags::mem_threadgroup);
   if (simdgroup == 0) {
     sum = simd_sum(lane < threads.x / kSimdWidth ? partial[lane] : 0.0f);
-    if (lane == 0) ScaledSink<T>{out, self, params, group.z}.write(group.y, 0, sum);
+    if (lane == 0) ScaledSink<T>{out, self, params, 0, group.z}.write(group.y, sum);
   }
 }
 
@@ -85,7 +86,7 @@ template <class T>
   device const T* vector = b + position.y * params.b.batch;
   float sum = 0;
   for (uint k = 0; k < params.k; ++k) sum += float(column[k * params.a.column]) * float(vector[k * params.b.row]);
-  ScaledSink<T>{out, self, params, position.y}.write(position.x, 0, sum);
+  ScaledSink<T>{out, self, params, 0, position.y}.write(position.x, sum);
 }
 
 static bool is_zero(long x) { return x == 0; }

@@ -4,7 +4,7 @@
 //
 // A source has `transposed()` and `load(tile, row, column, simdgroup, lane)`, which fills a tile with the elements
 // from (row, column) on, zeros outside of the matrix. A transposed source fills the tile column by column.
-// A sink has `write(row, column, value)`, which ignores what is outside of the result.
+// A sink takes the column of the result that the thread is given: `write(row, value)` ignores what is outside.
 #pragma once
 
 #include <metal_simdgroup_matrix>
@@ -88,6 +88,8 @@ struct GemmTile {
 
   uint block_row() const { return simdgroup / (tile_columns / kBlock) * kBlock; }
   uint block_column() const { return simdgroup % (tile_columns / kBlock) * kBlock; }
+  /// The column that this thread stores, of a tile whose first one is `column`.
+  uint lane_column(uint column) const { return column + block_column() + lane; }
 
   /// Adds the product of a's rows from `row` on and b's columns from `column` on, over inner [begin, end).
   template <class A, class B>
@@ -102,17 +104,15 @@ struct GemmTile {
     }
   }
 
-  /// Hands every element of the tile to the sink. `scratch` holds 256 floats for each SIMD-group.
+  /// Hands this thread's column of the tile to the sink. `scratch` holds 256 floats for each SIMD-group.
   template <class Sink>
-  void store(thread const Sink& sink, threadgroup float* scratch, uint row, uint column) const {
+  void store(thread const Sink& sink, threadgroup float* scratch, uint row) const {
     threadgroup float* strip = scratch + simdgroup * (8 * kBlock);
     for (uint i = 0; i < kFragments; ++i) {
       simdgroup_barrier(mem_flags::mem_threadgroup);
       for (uint j = 0; j < kFragments; ++j) simdgroup_store(block[i][j], strip + 8 * j, kBlock);
       simdgroup_barrier(mem_flags::mem_threadgroup);
-      for (uint r = 0; r < 8; ++r) {
-        sink.write(row + block_row() + 8 * i + r, column + block_column() + lane, strip[r * kBlock + lane]);
-      }
+      for (uint r = 0; r < 8; ++r) sink.write(row + block_row() + 8 * i + r, strip[r * kBlock + lane]);
     }
   }
 

@@ -1,0 +1,228 @@
+// Convolution and its gradients in 1, 2 and 3 dimensions: grouped, dilated, padded, transposed. PyTorch checks the
+// arguments and hands them to the two overrideable operators.
+#include <ATen/ceil_div.h>
+#include <ATen/native/ConvUtils.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <array>
+#include <limits>
+
+#include "convolution_params.h"
+#include "ops/registration.h"
+#include "runtime/launch.h"
+
+namespace torch_metal {
+namespace {
+
+using Size3 = std::array<int64_t, 3>;
+
+/// One to three values for the innermost dimensions; outer ones get `fill`.
+Size3 innermost_3(at::IntArrayRef values, int64_t fill) {
+  Size3 result{fill, fill, fill};
+  std::copy(values.begin(), values.end(), result.end() - values.size());
+  return result;
+}
+
+/// A convolution's geometry, from the larger side (what is convolved) to the smaller one.
+struct Geometry {
+  Size3 kernel, stride, padding, dilation;
+  int64_t groups;
+
+  Geometry(const at::Tensor& weight, at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+           int64_t groups)
+      : kernel(innermost_3(weight.sizes().slice(2), 1)),
+        stride(innermost_3(stride, 1)),
+        padding(innermost_3(padding, 0)),
+        dilation(innermost_3(dilation, 1)),
+        groups(groups) {}
+};
+
+int32_t narrow(int64_t value) {
+  TORCH_CHECK_NOT_IMPLEMENTED(std::abs(value) <= std::numeric_limits<int32_t>::max(),
+                              "convolution on metal: a size or stride of ", value, " is beyond 32 bits");
+  return static_cast<int32_t>(value);
+}
+
+/// `seen` as a matrix of its channels by the pixels of a grid, one tap looking straight at each pixel.
+PatchGeometry identity_patches(const at::Tensor& seen, int64_t groups) {
+  const Size3 sizes = innermost_3(seen.sizes().slice(2), 1);
+  const Size3 strides = innermost_3(seen.strides().slice(2), 0);
+  PatchGeometry patches{};
+  for (int d = 0; d < 3; ++d) {
+    narrow((sizes[d] - 1) * strides[d]);
+    patches.pixels[d] = Divisor::of(narrow(sizes[d]));
+    patches.taps[d] = patches.scale[d] = Divisor::of(1);
+    patches.pixel_step[d] = patches.tap_step[d] = 1;
+    patches.size[d] = narrow(sizes[d]);
+    patches.stride[d] = narrow(strides[d]);
+  }
+  patches.batch_stride = seen.stride(0);
+  patches.channel_stride = seen.stride(1);
+  patches.rows = narrow(seen.size(1) / groups);
+  patches.columns = narrow(seen.size(0) * sizes[0] * sizes[1] * sizes[2]);
+  return patches;
+}
+
+/// What the kernel sees of `seen` from each pixel of `grid` (a tensor with the grid's sizes).
+PatchGeometry patches_of(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
+  PatchGeometry patches = identity_patches(seen, geometry.groups);
+  patches.columns = identity_patches(grid, 1).columns;
+  const Size3 pixels = innermost_3(grid.sizes().slice(2), 1);
+  for (int d = 0; d < 3; ++d) {
+    patches.pixels[d] = Divisor::of(narrow(pixels[d]));
+    patches.taps[d] = Divisor::of(narrow(geometry.kernel[d]));
+    patches.rows = narrow(patches.rows * geometry.kernel[d]);
+  }
+  return patches;
+}
+
+/// The patches that a convolution multiplies with its weight. The grid is the convolution's output.
+PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
+  PatchGeometry patches = patches_of(seen, grid, geometry);
+  for (int d = 0; d < 3; ++d) {
+    patches.pixel_step[d] = narrow(geometry.stride[d]);
+    patches.offset[d] = narrow(-geometry.padding[d]);
+    patches.tap_step[d] = narrow(geometry.dilation[d]);
+  }
+  return patches;
+}
+
+/// The patches of the adjoint: `seen` is the convolution's output, the grid its input.
+PatchGeometry adjoint_patches(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
+  PatchGeometry patches = patches_of(seen, grid, geometry);
+  for (int d = 0; d < 3; ++d) {
+    patches.scale[d] = Divisor::of(narrow(geometry.stride[d]));
+    patches.offset[d] = narrow(geometry.padding[d]);
+    patches.tap_step[d] = narrow(-geometry.dilation[d]);
+  }
+  return patches;
+}
+
+/// out = weight x patches + bias for each group; weight is contiguous [channels of out, patches.rows].
+void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
+              const std::optional<at::Tensor>& bias, const PatchGeometry& patches, int64_t groups) {
+  if (out.numel() == 0) return;
+  const bool has_bias = bias && bias->defined();
+  const Size3 out_strides = innermost_3(out.strides().slice(2), 0);
+  const ConvolutionParams params{patches,
+                                 {out.stride(0), out.stride(1), {out_strides[0], out_strides[1], out_strides[2]}},
+                                 static_cast<uint32_t>(in.size(1) / groups),
+                                 static_cast<uint32_t>(out.size(1) / groups),
+                                 has_bias};
+  const at::Tensor bias_vector = has_bias ? bias->contiguous() : weight;
+  const std::string_view type = metal_type(out.scalar_type());
+  const uint64_t channels = params.out_channels, pixels = patches.columns;
+  const auto launch_tiles = [&](std::string_view side_name, uint64_t side, uint64_t threads) {
+    launch_groups(kernel("convolution", "convolve", {type, side_name, side_name}),
+                  {at::ceil_div(pixels, side), at::ceil_div(channels, side), static_cast<uint64_t>(groups)}, {threads},
+                  out, in, weight, bias_vector, params);
+  };
+  if (channels < 8) {
+    launch_threads(kernel("convolution", "convolve_each", {type}), {pixels, channels, static_cast<uint64_t>(groups)},
+                   {64}, out, in, weight, bias_vector, params);
+  } else if (channels > 32 && at::ceil_div<uint64_t>(pixels, 64) >= 16) {
+    launch_tiles("64", 64, 128);
+  } else {
+    launch_tiles("32", 32, 32);
+  }
+}
+
+/// Sum over pixels of gradient x patches, as a tensor like `weight` [channels of gradient, channels of seen, kernel...].
+at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, const at::Tensor& weight,
+                           const Geometry& geometry) {
+  if (gradient.numel() == 0 || seen.numel() == 0) return at::zeros_like(weight, at::MemoryFormat::Contiguous);
+  const uint64_t groups = geometry.groups;
+  WeightGradientParams params{convolution_patches(seen, gradient, geometry),
+                              identity_patches(gradient, geometry.groups),
+                              static_cast<uint32_t>(seen.size(1) / groups),
+                              static_cast<uint32_t>(gradient.size(1) / groups), static_cast<uint32_t>(groups), 0};
+  const uint64_t pixels = params.patches.columns;
+  const uint64_t columns = at::ceil_div(params.patches.rows, 32u), rows = at::ceil_div(params.out_channels, 32u);
+  // Weights are small, images are many: splits of the pixels keep the device busy, and are added up afterwards.
+  const uint64_t splits = std::clamp<uint64_t>(64 / (rows * columns * groups), 1, at::ceil_div<uint64_t>(pixels, 512));
+  params.split_size = at::ceil_div(at::ceil_div(pixels, splits), uint64_t(32)) * 32;
+
+  at::DimVector sizes(weight.sizes());
+  sizes.insert(sizes.begin(), splits);
+  const at::Tensor sums = at::empty(sizes, weight.options().dtype(at::kFloat));
+  launch_groups(kernel("convolution", "weight_gradient", {metal_type(gradient.scalar_type()), "32", "32"}),
+                {columns, rows, groups * splits}, {32}, sums, gradient, seen, params);
+  return (splits == 1 ? sums.select(0, 0) : sums.sum(0)).to(weight.scalar_type());
+}
+
+/// A weight as the adjoint needs it: channels of the two sides exchanged within each group.
+at::Tensor exchange_channels(const at::Tensor& weight, int64_t groups) {
+  const at::Tensor split = weight.unflatten(0, {groups, weight.size(0) / groups});
+  return split.transpose(1, 2).contiguous();
+}
+
+at::MemoryFormat format_of(const at::Tensor& input, const at::Tensor& weight) {
+  const at::MemoryFormat format = input.suggest_memory_format();
+  return format == at::MemoryFormat::Contiguous ? weight.suggest_memory_format() : format;
+}
+
+void check_dtypes(const at::Tensor& input, const at::Tensor& weight) {
+  TORCH_CHECK(input.scalar_type() == weight.scalar_type(), "Input type (", input.toString(), ") and weight type (",
+              weight.toString(), ") should be the same");
+  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(input.scalar_type()), "convolution on metal is not implemented for ",
+                              input.scalar_type());
+}
+
+at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                       at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
+                       at::IntArrayRef output_padding, int64_t groups) {
+  check_dtypes(input, weight);
+  if (bias && bias->defined()) check_dtypes(input, *bias);
+  const Geometry geometry(weight, stride, padding, dilation, groups);
+  const auto sizes = transposed ? at::native::conv_input_size(input.sizes(), weight.sizes(), padding, output_padding,
+                                                              stride, dilation, groups)
+                                : at::native::conv_output_size(input.sizes(), weight.sizes(), padding, stride, dilation);
+  const at::Tensor out = at::empty(sizes, input.options().memory_format(format_of(input, weight)));
+  if (transposed) {
+    convolve(out, input, exchange_channels(weight, groups), bias, adjoint_patches(input, out, geometry), groups);
+  } else {
+    convolve(out, input, weight.contiguous(), bias, convolution_patches(input, out, geometry), groups);
+  }
+  return out;
+}
+
+at::Tensor input_gradient(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight,
+                          const Geometry& geometry, bool transposed) {
+  const at::Tensor out = at::empty(input.sizes(), input.options().memory_format(format_of(input, weight)));
+  if (transposed) {
+    convolve(out, gradient, weight.contiguous(), {}, convolution_patches(gradient, out, geometry), geometry.groups);
+  } else {
+    convolve(out, gradient, exchange_channels(weight, geometry.groups), {}, adjoint_patches(gradient, out, geometry),
+             geometry.groups);
+  }
+  return out;
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
+    const at::Tensor& grad_output, const at::Tensor& input, const at::Tensor& weight, at::IntArrayRef stride,
+    at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed, at::IntArrayRef, int64_t groups,
+    std::array<bool, 3> output_mask) {
+  check_dtypes(input, weight);
+  const Geometry geometry(weight, stride, padding, dilation, groups);
+  at::Tensor grad_input, grad_weight, grad_bias;
+  if (output_mask[0]) grad_input = input_gradient(grad_output, input, weight, geometry, transposed);
+  if (output_mask[1]) {
+    grad_weight = transposed ? weight_gradient(input, grad_output, weight, geometry)
+                             : weight_gradient(grad_output, input, weight, geometry);
+  }
+  if (output_mask[2]) {
+    at::DimVector all_but_channels{0};
+    for (int64_t d = 2; d < grad_output.dim(); ++d) all_but_channels.push_back(d);
+    grad_bias = grad_output.sum(all_but_channels);
+  }
+  return {grad_input, grad_weight, grad_bias};
+}
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "convolution_overrideable", convolution);
+  METAL_IMPL(m, "convolution_backward_overrideable", convolution_backward);
+}
+
+}  // namespace
+}  // namespace torch_metal

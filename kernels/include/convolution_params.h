@@ -1,0 +1,54 @@
+// Parameters of convolution, shared by host and kernels. One and two spatial dimensions are three with size 1.
+#pragma once
+#include "divisor.h"
+
+namespace torch_metal {
+
+/// Reads a tensor [batch, channel, depth, height, width] as a matrix of taps by pixels: row (channel, tap) and column
+/// (batch, pixel) hold what that tap of the kernel sees from that pixel, zero outside of the tensor.
+///
+/// In each dimension a tap sees position (pixel * pixel_step + offset + tap * tap_step) / scale, nothing if that
+/// leaves a remainder. Convolution: pixels are the output's, pixel_step its stride. Its gradient, and transposed
+/// convolution: pixels are those of the larger side, scale is the stride, tap_step is negative.
+struct PatchGeometry {
+  Divisor pixels[3];  ///< sizes of the pixels' grid
+  Divisor taps[3];    ///< sizes of the kernel
+  Divisor scale[3];
+  int32_t pixel_step[3];
+  int32_t offset[3];
+  int32_t tap_step[3];
+  int32_t size[3];    ///< of the tensor
+  int32_t stride[3];  ///< of the tensor, in elements
+  int64_t batch_stride;
+  int64_t channel_stride;
+  uint32_t rows;  ///< channels of a group, times taps
+  uint32_t columns;
+};
+
+/// Where a result [batch, channel, depth, height, width] goes.
+struct PixelLayout {
+  int64_t batch_stride;
+  int64_t channel_stride;
+  int64_t stride[3];
+};
+
+/// out[channel, pixel] = sum over taps of weight[channel, tap] * patches[tap, pixel] + bias[channel], for each group.
+struct ConvolutionParams {
+  PatchGeometry patches;
+  PixelLayout out;
+  uint32_t in_channels;   ///< of a group
+  uint32_t out_channels;  ///< of a group
+  uint32_t has_bias;
+};
+
+/// out[split, channel, tap] = sum over a split's pixels of gradient[channel, pixel] * patches[tap, pixel].
+struct WeightGradientParams {
+  PatchGeometry patches;
+  PatchGeometry gradient;  ///< with one tap: the gradient as a matrix of channels by pixels
+  uint32_t in_channels;    ///< of a group
+  uint32_t out_channels;   ///< of a group
+  uint32_t groups;
+  uint32_t split_size;  ///< pixels of a split
+};
+
+}  // namespace torch_metal
