@@ -1,0 +1,30 @@
+// Parameters of pooling, shared by host and kernels. One and two spatial dimensions are three with size 1.
+#pragma once
+#include "divisor.h"
+
+namespace torch_metal {
+
+/// Element strides of a tensor [batch, channel, depth, height, width].
+struct VolumeLayout {
+  int64_t batch;
+  int64_t channel;
+  int64_t spatial[3];
+};
+
+/// Which windows of the input (the larger side, usually) make the output.
+struct PoolingParams {
+  Divisor in[3];   ///< sizes
+  Divisor out[3];  ///< sizes
+  VolumeLayout in_layout;
+  VolumeLayout out_layout;
+  VolumeLayout index_layout;  ///< of what max pooling chose, in the output
+  uint32_t adaptive;          ///< windows split the input evenly; what follows is unused
+  int32_t window[3];
+  Divisor stride[3];
+  int32_t padding[3];
+  int32_t dilation[3];
+  uint32_t count_padding;  ///< averages count what is padded
+  int32_t divisor;         ///< of averages, 0: the number of elements
+};
+
+}  // namespace torch_metal

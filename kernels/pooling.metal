@@ -1,0 +1,186 @@
+// Max and average pooling, and their gradients. Gradients are gathered: a thread adds up, in a fixed order, what the
+// windows around its input element send back, so no two threads write one element and results do not vary.
+#include <metal_stdlib>
+
+#include "pooling_params.h"
+
+using namespace metal;
+using namespace torch_metal;
+
+/// The part of a window in one dimension: `taps` positions from `begin` on. Some may be outside of the input.
+struct Window {
+  int begin;
+  int taps;
+};
+
+static Window window_of(constant PoolingParams& params, int d, uint out) {
+  if (params.adaptive) {
+    const int begin = params.out[d].quotient(out * params.in[d].value);
+    const int end = params.out[d].quotient((out + 1) * params.in[d].value + params.out[d].value - 1);
+    return {begin, end - begin};
+  }
+  return {int(out * params.stride[d].value) - params.padding[d], params.window[d]};
+}
+
+static int dilation_of(constant PoolingParams& params, int d) { return params.adaptive ? 1 : params.dilation[d]; }
+
+/// The windows [first, last] that may hold an input position.
+struct WindowRange {
+  uint first;
+  uint last;
+};
+
+static WindowRange windows_around(constant PoolingParams& params, int d, uint in) {
+  constant Divisor& size = params.out[d];
+  if (params.adaptive) {
+    return {params.in[d].quotient(in * size.value),
+            params.in[d].quotient((in + 1) * size.value + params.in[d].value - 1) - 1};
+  }
+  const int last = int(in) + params.padding[d];
+  const int first = last - (params.window[d] - 1) * params.dilation[d];
+  return {params.stride[d].quotient(uint(max(first, 0)) + params.stride[d].value - 1),
+          min(params.stride[d].quotient(uint(last)), size.value - 1)};
+}
+
+/// How many elements an average is divided by.
+static float divisor_of(constant PoolingParams& params, thread const Window* windows) {
+  if (params.divisor != 0) return params.divisor;
+  int count = 1;
+  for (int d = 0; d < 3; ++d) {
+    const int size = params.in[d].value;
+    const int end = windows[d].begin + windows[d].taps;
+    count *= params.count_padding && !params.adaptive ? min(end, size + params.padding[d]) - windows[d].begin
+                                                       : min(end, size) - max(windows[d].begin, 0);
+  }
+  return count;
+}
+
+/// A thread's element: a place in a grid of pixels (x), a channel (y), an image (z).
+struct Place {
+  uint position[3];
+
+  Place(constant Divisor* sizes, uint pixel) {
+    for (int d = 2; d > 0; --d) position[d] = sizes[d].split(pixel);
+    position[0] = pixel;
+  }
+};
+
+/// Where a thread's image and channel begin.
+static long plane_offset(constant VolumeLayout& layout, uint3 id) {
+  return id.z * layout.batch + id.y * layout.channel;
+}
+
+static long spatial_offset(constant VolumeLayout& layout, uint depth, uint height, uint width) {
+  return depth * layout.spatial[0] + height * layout.spatial[1] + width * layout.spatial[2];
+}
+
+static long offset_of(constant VolumeLayout& layout, uint3 id, thread const Place& place) {
+  return plane_offset(layout, id) +
+         spatial_offset(layout, place.position[0], place.position[1], place.position[2]);
+}
+
+/// One thread an output element.
+template <class T>
+[[kernel]] void max_pool(device T* out [[buffer(0)]], device long* indices [[buffer(1)]],
+                         device const T* in [[buffer(2)]], constant PoolingParams& params [[buffer(3)]],
+                         uint3 id [[thread_position_in_grid]]) {
+  const Place place(params.out, id.x);
+  Window windows[3];
+  for (int d = 0; d < 3; ++d) windows[d] = window_of(params, d, place.position[d]);
+  in += plane_offset(params.in_layout, id);
+  T best = T(0);
+  uint best_index = 0;
+  bool found = false;
+  for (int i = 0; i < windows[0].taps; ++i) {
+    const uint depth = windows[0].begin + i * dilation_of(params, 0);
+    if (depth >= params.in[0].value) continue;  // negative positions are large here
+    for (int j = 0; j < windows[1].taps; ++j) {
+      const uint height = windows[1].begin + j * dilation_of(params, 1);
+      if (height >= params.in[1].value) continue;
+      for (int k = 0; k < windows[2].taps; ++k) {
+        const uint width = windows[2].begin + k * dilation_of(params, 2);
+        if (width >= params.in[2].value) continue;
+        const T value = in[spatial_offset(params.in_layout, depth, height, width)];
+        if (!found || value > best || value != value) {
+          best = value;
+          best_index = (depth * params.in[1].value + height) * params.in[2].value + width;
+          found = true;
+        }
+      }
+    }
+  }
+  out[offset_of(params.out_layout, id, place)] = best;
+  indices[offset_of(params.index_layout, id, place)] = best_index;
+}
+
+/// One thread an input element: the gradients of the outputs that chose it.
+template <class T>
+[[kernel]] void max_pool_backward(device T* grad_in [[buffer(0)]], device const T* grad_out [[buffer(1)]],
+                                  device const long* indices [[buffer(2)]],
+                                  constant PoolingParams& params [[buffer(3)]],
+                                  uint3 id [[thread_position_in_grid]]) {
+  const Place place(params.in, id.x);
+  WindowRange ranges[3];
+  for (int d = 0; d < 3; ++d) ranges[d] = windows_around(params, d, place.position[d]);
+  grad_out += plane_offset(params.out_layout, id);
+  indices += plane_offset(params.index_layout, id);
+  float sum = 0;
+  for (uint i = ranges[0].first; i <= ranges[0].last; ++i) {
+    for (uint j = ranges[1].first; j <= ranges[1].last; ++j) {
+      for (uint k = ranges[2].first; k <= ranges[2].last; ++k) {
+        if (indices[spatial_offset(params.index_layout, i, j, k)] == id.x) {
+          sum += float(grad_out[spatial_offset(params.out_layout, i, j, k)]);
+        }
+      }
+    }
+  }
+  grad_in[offset_of(params.in_layout, id, place)] = T(sum);
+}
+
+/// One thread an output element.
+template <class T>
+[[kernel]] void average_pool(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
+                             constant PoolingParams& params [[buffer(2)]], uint3 id [[thread_position_in_grid]]) {
+  const Place place(params.out, id.x);
+  Window windows[3];
+  for (int d = 0; d < 3; ++d) windows[d] = window_of(params, d, place.position[d]);
+  in += plane_offset(params.in_layout, id);
+  float sum = 0;
+  for (int i = 0; i < windows[0].taps; ++i) {
+    const uint depth = windows[0].begin + i;
+    if (depth >= params.in[0].value) continue;
+    for (int j = 0; j < windows[1].taps; ++j) {
+      const uint height = windows[1].begin + j;
+      if (height >= params.in[1].value) continue;
+      for (int k = 0; k < windows[2].taps; ++k) {
+        const uint width = windows[2].begin + k;
+        if (width < params.in[2].value) sum += float(in[spatial_offset(params.in_layout, depth, height, width)]);
+      }
+    }
+  }
+  out[offset_of(params.out_layout, id, place)] = T(sum / divisor_of(params, windows));
+}
+
+/// One thread an input element: its share of the gradient of each average that it is in.
+template <class T>
+[[kernel]] void average_pool_backward(device T* grad_in [[buffer(0)]], device const T* grad_out [[buffer(1)]],
+                                      constant PoolingParams& params [[buffer(2)]],
+                                      uint3 id [[thread_position_in_grid]]) {
+  const Place place(params.in, id.x);
+  WindowRange ranges[3];
+  for (int d = 0; d < 3; ++d) ranges[d] = windows_around(params, d, place.position[d]);
+  grad_out += plane_offset(params.out_layout, id);
+  float sum = 0;
+  Window windows[3];
+  for (uint i = ranges[0].first; i <= ranges[0].last; ++i) {
+    windows[0] = window_of(params, 0, i);
+    for (uint j = ranges[1].first; j <= ranges[1].last; ++j) {
+      windows[1] = window_of(params, 1, j);
+      for (uint k = ranges[2].first; k <= ranges[2].last; ++k) {
+        windows[2] = window_of(params, 2, k);
+        sum += float(grad_out[spatial_offset(params.out_layout, i, j, k)]) / divisor_of(params, windows);
+      }
+    }
+  }
+  grad_in[offset_of(params.in_layout, id, place)] = T(sum);
+}
