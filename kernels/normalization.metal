@@ -1,0 +1,148 @@
+// Batch, layer and group normalisation. They differ only in which dimensions share statistics and which share
+// weights, that is in the strides of the broadcast operands.
+#include "normalization_params.h"
+#include "reduction.h"
+
+using namespace metal;
+using namespace torch_metal;
+
+namespace torch_metal {
+
+/// Operands of the gradient sums; the weight counts if mode is not zero.
+template <class T>
+struct NormalizationInputs {
+  device const T* grad;
+  device const T* x;
+  device const float* mean;
+  device const float* rstd;
+  device const float* weight;
+
+  NormalizationInputs advanced(long i, uint dim, constant ReductionParams& p) const {
+    return {grad + i * p.input_strides[0][dim], x + i * p.input_strides[1][dim], mean + i * p.input_strides[2][dim],
+            rstd + i * p.input_strides[3][dim], weight + i * p.input_strides[4][dim]};
+  }
+  /// The gradient, and its product with the normalised value.
+  float2 load(uint i, uint dim, constant ReductionParams& p) const {
+    float g = strided_load(grad, i, p.input_strides[0][dim]);
+    if (p.mode) g *= strided_load(weight, i, p.input_strides[4][dim]);
+    const float centred =
+        float(strided_load(x, i, p.input_strides[1][dim])) - strided_load(mean, i, p.input_strides[2][dim]);
+    return float2(g, g * centred * strided_load(rstd, i, p.input_strides[3][dim]));
+  }
+};
+
+/// Sums of the gradient and of its product with the normalised value.
+template <class T, class Result>
+struct normalization_sums_op {
+  using In = T;
+  using Out = Result;
+  using Out2 = Result;
+  using Acc = float2;
+  static Acc identity() { return 0; }
+  static Acc lift(float2 value, long, constant ReductionParams&) { return value; }
+  static Acc combine(Acc a, Acc b) { return a + b; }
+  static void store(Acc a, device Result* sum, device Result* product_sum, constant ReductionParams&) {
+    *sum = Result(a.x);
+    *product_sum = Result(a.y);
+  }
+};
+
+inline void advance_all(thread long* offsets, uint operands, uint rest, constant NormalizationParams& p) {
+  for (uint dim = 1; dim < p.dims; ++dim) {
+    const uint i = rest % p.sizes[dim];
+    rest /= p.sizes[dim];
+    for (uint n = 0; n < operands; ++n) offsets[n] += long(i) * p.strides[n][dim];
+  }
+}
+
+}  // namespace torch_metal
+
+template <class Op>
+kernel void normalization_sums_rows(
+    device const typename Op::In* grad [[buffer(0)]], device const typename Op::In* x [[buffer(1)]],
+    device const float* mean [[buffer(2)]], device const float* rstd [[buffer(3)]],
+    device const float* weight [[buffer(4)]], device typename Op::Out* sums [[buffer(5)]],
+    device typename Op::Out2* product_sums [[buffer(6)]], device typename Op::Acc* partials [[buffer(7)]],
+    constant ReductionParams& p [[buffer(8)]], uint2 group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]],
+    uint simdgroups [[simdgroups_per_threadgroup]]) {
+  threadgroup typename Op::Acc shared[32];
+  const NormalizationInputs<typename Op::In> input{grad, x, mean, rstd, weight};
+  const auto acc = reduce_row<Op>(input, group.x, group.y, p, shared, lane, simdgroup, simdgroups);
+  if (simdgroup == 0 && lane == 0) emit<Op>(acc, group.x, group.y, sums, product_sums, partials, p);
+}
+
+template <class Op>
+kernel void normalization_sums_columns(
+    device const typename Op::In* grad [[buffer(0)]], device const typename Op::In* x [[buffer(1)]],
+    device const float* mean [[buffer(2)]], device const float* rstd [[buffer(3)]],
+    device const float* weight [[buffer(4)]], device typename Op::Out* sums [[buffer(5)]],
+    device typename Op::Out2* product_sums [[buffer(6)]], device typename Op::Acc* partials [[buffer(7)]],
+    constant ReductionParams& p [[buffer(8)]], uint3 group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]],
+    uint simdgroups [[simdgroups_per_threadgroup]]) {
+  const uint column = (group.x * simdgroups + simdgroup) * 32 + lane;
+  if (column >= p.sizes[p.reduced]) return;
+  const NormalizationInputs<typename Op::In> input{grad, x, mean, rstd, weight};
+  const auto acc = reduce_column<Op>(input, column, group.y, group.z, p);
+  emit<Op>(acc, group.y * p.sizes[p.reduced] + column, group.z, sums, product_sums, partials, p);
+}
+
+/// (x - mean) * rstd * weight + bias.
+template <class T, class W>
+kernel void normalize(device T* out [[buffer(0)]], device const T* x [[buffer(1)]],
+                      device const float* mean [[buffer(2)]], device const float* deviation [[buffer(3)]],
+                      device const W* weight [[buffer(4)]], device const W* bias [[buffer(5)]],
+                      constant NormalizationParams& p [[buffer(6)]], uint2 position [[thread_position_in_grid]]) {
+  long at[6] = {};
+  advance_all(at, 6, position.y, p);
+  const uint i = position.x;
+  float rstd = strided_load(deviation + at[3], i, p.strides[3][0]);
+  if (p.epsilon >= 0) rstd = 1 / precise::sqrt(rstd + p.epsilon);
+  float y =
+      (float(strided_load(x + at[1], i, p.strides[1][0])) - strided_load(mean + at[2], i, p.strides[2][0])) * rstd;
+  if (p.has_weight) y *= float(strided_load(weight + at[4], i, p.strides[4][0]));
+  if (p.has_bias) y += float(strided_load(bias + at[5], i, p.strides[5][0]));
+  out[at[0] + long(i) * p.strides[0][0]] = T(y);
+}
+
+/// The gradient of `normalize` by x.
+template <class T, class W>
+kernel void normalize_backward(device T* out [[buffer(0)]], device const T* grad [[buffer(1)]],
+                               device const T* x [[buffer(2)]], device const float* mean [[buffer(3)]],
+                               device const float* rstds [[buffer(4)]], device const W* weight [[buffer(5)]],
+                               device const float* sums [[buffer(6)]], device const float* product_sums [[buffer(7)]],
+                               constant NormalizationParams& p [[buffer(8)]],
+                               uint2 position [[thread_position_in_grid]]) {
+  long at[8] = {};
+  advance_all(at, 8, position.y, p);
+  const uint i = position.x;
+  const float rstd = strided_load(rstds + at[4], i, p.strides[4][0]);
+  const float w = p.has_weight ? float(strided_load(weight + at[5], i, p.strides[5][0])) : 1;
+  float g = w * float(strided_load(grad + at[1], i, p.strides[1][0]));
+  if (p.scale > 0) {
+    const float normalized =
+        (float(strided_load(x + at[2], i, p.strides[2][0])) - strided_load(mean + at[3], i, p.strides[3][0])) * rstd;
+    const float sum = strided_load(sums + at[6], i, p.strides[6][0]);
+    const float product_sum = strided_load(product_sums + at[7], i, p.strides[7][0]);
+    g -= (p.weighted ? 1 : w) * (sum + normalized * product_sum) * p.scale;
+  }
+  out[at[0] + long(i) * p.strides[0][0]] = T(g * rstd);
+}
+
+/// After the moments of a batch: 1 / sqrt(variance + epsilon), and the running mean and variance moved towards it.
+template <class T>
+kernel void update_statistics(device const float* mean [[buffer(0)]], device const float* variance [[buffer(1)]],
+                              device float* rstd [[buffer(2)]], device T* running_mean [[buffer(3)]],
+                              device T* running_variance [[buffer(4)]],
+                              constant RunningStatisticsParams& p [[buffer(5)]], uint i [[thread_position_in_grid]]) {
+  rstd[i] = 1 / precise::sqrt(variance[i] + p.epsilon);
+  if (p.has_mean) {
+    device T& running = running_mean[i * p.mean_stride];
+    running = T((1 - p.momentum) * float(running) + p.momentum * mean[i]);
+  }
+  if (p.has_variance) {
+    device T& running = running_variance[i * p.variance_stride];
+    running = T((1 - p.momentum) * float(running) + p.momentum * variance[i] * p.correction);
+  }
+}
