@@ -70,4 +70,10 @@ struct Operator<name, function, R (*)(A...)> {
 #define METAL_IMPL(library, name, function) \
   library.impl(name, TORCH_FN((::torch_metal::detail::Operator<name, &function, decltype(&function)>::call)))
 
+/// For a function with overloads: the one whose type is that of at::_ops::<op>.
+#define METAL_IMPL_OVERLOAD(library, name, op, function)                                                      \
+  library.impl(name,                                                                                          \
+               TORCH_FN((::torch_metal::detail::Operator<name, static_cast<at::_ops::op::schema*>(&function), \
+                                                         at::_ops::op::schema*>::call)))
+
 }  // namespace torch_metal

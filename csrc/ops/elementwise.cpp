@@ -1,0 +1,201 @@
+#include "ops/elementwise.h"
+
+#include <ATen/ops/scalar_tensor.h>
+#include <c10/util/SmallVector.h>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "runtime/launch.h"
+
+namespace torch_metal {
+
+namespace {
+
+constexpr int kMaxInputs = 3;
+constexpr int kMaxDimensions = 16;
+constexpr uint64_t kThreads = 1024;  // of a threadgroup
+constexpr uint32_t kAnyStride = ~0u;
+
+/// What goes to a kernel. Operand 0 is the output; an input that is a number of a binary operator is left out.
+struct Operands {
+  c10::SmallVector<BufferRange, kMaxInputs + 1> buffers;
+  c10::SmallVector<at::IntArrayRef, kMaxInputs + 1> strides;  ///< in bytes, innermost dimension first
+  c10::SmallVector<at::ScalarType, kMaxInputs + 1> stored;    ///< dtypes in memory
+  c10::SmallVector<at::ScalarType, kMaxInputs + 1> types;     ///< dtypes the operator computes with
+  c10::SmallVector<at::Tensor, kMaxInputs> kept;              ///< tensors made here
+
+  size_t size() const { return buffers.size(); }
+  bool mixed() const { return !std::equal(stored.begin() + 1, stored.end(), types.begin() + 1); }
+  bool contiguous_along_x(size_t i) const { return strides[i][0] == int64_t(c10::elementSize(stored[i])); }
+};
+
+/// The operator's name in MSL. A number among two inputs is bound to it, elsewhere it becomes a tensor.
+std::string collect(at::TensorIteratorBase& iter, std::string_view op, at::ArrayRef<at::ScalarType> input_types,
+                    Scalars& scalars, Operands& operands) {
+  static constexpr int64_t zeros[kMaxDimensions] = {};
+  std::string name = "op::" + std::string(op);
+  const auto add = [&](int i, at::ScalarType type) {
+    operands.buffers.push_back(operand(iter, i));
+    operands.strides.push_back(iter.strides(i));
+    operands.stored.push_back(iter.dtype(i));
+    operands.types.push_back(type);
+  };
+  add(0, iter.dtype(0));
+  for (int i = 1; i < iter.ntensors(); ++i) {
+    const auto type = input_types[i - 1];
+    if (!iter.is_cpu_scalar(i)) {
+      add(i, type);
+      continue;
+    }
+    const at::Scalar number = iter.tensor(i).item();
+    if (iter.ninputs() == 2 && !iter.is_cpu_scalar(3 - i)) {
+      scalars.operand = scalar_value(number);
+      name = (i == 1 ? "bind_left<" : "bind_right<") + name + ", " + std::string(metal_type(type)) + ">";
+    } else {
+      operands.kept.push_back(at::scalar_tensor(number, at::TensorOptions(iter.device(0)).dtype(type)));
+      operands.buffers.push_back(buffer_range(operands.kept.back()));
+      operands.strides.emplace_back(zeros, iter.ndim());
+      operands.stored.push_back(type);
+      operands.types.push_back(type);
+    }
+  }
+  return name;
+}
+
+/// Whether one index addresses all operands.
+bool dense(const at::TensorIteratorBase& iter, const Operands& operands) {
+  if (operands.mixed()) return false;
+  if (iter.numel() == 1) return true;
+  if (iter.ndim() != 1) return false;
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (!operands.contiguous_along_x(i)) return false;
+  return true;
+}
+
+/// Bit i: operand i is contiguous along x, otherwise broadcast. Few combinations are worth a kernel of their own.
+uint32_t unit_strides(const Operands& operands) {
+  uint32_t unit = 0;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands.contiguous_along_x(i)) {
+      unit |= 1u << i;
+    } else if (operands.strides[i][0] != 0 || i == 0 || operands.size() != 3) {
+      return kAnyStride;
+    }
+  }
+  return unit;
+}
+
+StridedLayout strided_layout(const at::TensorIteratorBase& iter, const Operands& operands) {
+  TORCH_CHECK_NOT_IMPLEMENTED(iter.ndim() <= kMaxDimensions, "metal: element-wise operators take at most ",
+                              kMaxDimensions, " dimensions, got ", iter.ndim());
+  StridedLayout layout{};
+  layout.outermost = std::max(iter.ndim() - 1, 2);
+  std::fill(std::begin(layout.sizes), std::end(layout.sizes), 1);
+  std::copy(iter.shape().begin(), iter.shape().end(), layout.sizes);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    std::copy(operands.strides[i].begin(), operands.strides[i].end(), layout.strides[i]);
+    layout.types[i] = static_cast<int32_t>(operands.stored[i]);
+  }
+  return layout;
+}
+
+/// x and y are the innermost dimensions, z is all others.
+Extent grid_of(const StridedLayout& layout) {
+  Extent grid{layout.sizes[0], layout.sizes[1], 1};
+  for (uint32_t d = 2; d <= layout.outermost; ++d) grid.z *= layout.sizes[d];
+  return grid;
+}
+
+/// Whole SIMD-groups along x where there are enough threads, so that lanes are neighbours in memory.
+Extent threadgroup_of(const Extent& grid) {
+  if (grid.x >= 32) return {std::min((grid.x + 31) / 32 * 32, kThreads), 1, 1};
+  return {grid.x, std::min(grid.y, kThreads / grid.x), 1};
+}
+
+const Kernel& find_kernel(std::string_view family, std::string_view form, std::string_view op,
+                          const Operands& operands, std::string_view unit = {}) {
+  static constexpr std::string_view arity[] = {"unary_", "binary_", "ternary_"};
+  c10::SmallVector<std::string_view, kMaxInputs + 3> arguments{op};
+  for (const auto type : operands.types) arguments.push_back(metal_type(type));
+  if (!unit.empty()) arguments.push_back(unit);
+  return kernel(family, std::string(arity[operands.size() - 2]).append(form), arguments);
+}
+
+template <class... Parameters>
+void launch(const Kernel& kernel, Extent grid, Extent threadgroup, at::ArrayRef<BufferRange> buffers,
+            const Parameters&... parameters) {
+  switch (buffers.size()) {
+    case 2: return launch_threads(kernel, grid, threadgroup, buffers[0], buffers[1], parameters...);
+    case 3: return launch_threads(kernel, grid, threadgroup, buffers[0], buffers[1], buffers[2], parameters...);
+    case 4:
+      return launch_threads(kernel, grid, threadgroup, buffers[0], buffers[1], buffers[2], buffers[3], parameters...);
+    default: TORCH_INTERNAL_ASSERT(false, "element-wise kernels take one to three inputs");
+  }
+}
+
+}  // namespace
+
+ScalarValue scalar_value(const at::Scalar& number) {
+  if (number.isComplex()) {
+    const auto z = number.toComplexDouble();
+    return {0, static_cast<float>(z.real()), static_cast<float>(z.imag())};
+  }
+  const double real = number.toDouble();
+  if (!number.isFloatingPoint()) {
+    const bool is_unsigned = number.type() == at::kUInt64;
+    return {is_unsigned ? static_cast<int64_t>(number.toUInt64()) : number.toLong(), static_cast<float>(real), 0};
+  }
+  const bool fits = std::abs(real) < 0x1p63;  // neither infinite nor NaN
+  return {fits ? static_cast<int64_t>(real) : 0, static_cast<float>(real), 0};
+}
+
+void check_domain(std::string_view op, Domain domain, at::ScalarType dtype) {
+  const Domain kind = dtype == at::kBool              ? Domain::boolean
+                      : c10::isComplexType(dtype)     ? Domain::complex
+                      : c10::isFloatingType(dtype)    ? Domain::real
+                                                      : Domain::integer;
+  const bool inside = static_cast<int>(domain) & static_cast<int>(kind);
+  TORCH_CHECK_NOT_IMPLEMENTED(inside, '"', op, "\" not implemented for '", dtype, "'");
+}
+
+void elementwise(at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
+                 std::initializer_list<at::Scalar> numbers) {
+  c10::SmallVector<at::ScalarType, kMaxInputs> types;
+  for (int i = 0; i < iter.ninputs(); ++i) types.push_back(iter.maybe_common_dtype().value_or(iter.input_dtype(i)));
+  elementwise(iter, family, op, numbers, types);
+}
+
+void elementwise(at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
+                 std::initializer_list<at::Scalar> numbers, at::ArrayRef<at::ScalarType> input_types) {
+  TORCH_INTERNAL_ASSERT(iter.noutputs() == 1 && iter.ninputs() == int(input_types.size()) && numbers.size() <= 4);
+  if (iter.numel() == 0) return;
+  if (!iter.can_use_32bit_indexing()) {
+    for (auto& part : iter.with_32bit_indexing()) elementwise(part, family, op, numbers, input_types);
+    return;
+  }
+  Scalars scalars{};
+  std::transform(numbers.begin(), numbers.end(), scalars.values, scalar_value);
+  Operands operands;
+  const std::string name = collect(iter, op, input_types, scalars, operands);
+
+  if (dense(iter, operands)) {
+    const uint64_t count = iter.numel();
+    launch(find_kernel(family, "dense", name, operands), {count}, {std::min(count, kThreads)}, operands.buffers,
+           scalars);
+    return;
+  }
+  const StridedLayout layout = strided_layout(iter, operands);
+  const Extent grid = grid_of(layout), threadgroup = threadgroup_of(grid);
+  if (operands.mixed()) {
+    launch(find_kernel(family, "mixed", name, operands), grid, threadgroup, operands.buffers, scalars, layout);
+  } else {
+    const uint32_t unit = unit_strides(operands);
+    const std::string argument = unit == kAnyStride ? "kAnyStride" : std::to_string(unit) + "u";
+    launch(find_kernel(family, "strided", name, operands, argument), grid, threadgroup, operands.buffers, scalars,
+           layout);
+  }
+}
+
+}  // namespace torch_metal
