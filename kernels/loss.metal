@@ -1,5 +1,6 @@
-// Negative log likelihood, of one label for each sample or for each position of an image.
+// Negative log likelihood, of one label for each sample or for each position of an image; binary cross entropy.
 #include <c10/metal/error.h>
+#include <c10/metal/utils.h>
 
 #include "loss_params.h"
 #include "reduction.h"
@@ -90,4 +91,24 @@ kernel void nll_backward(device const T* grad [[buffer(0)]], device const Target
   if (!label.valid) return;
   const float g = -label.weight * float(grad[sample * p.grad_stride]);
   out[label.offset] = T(p.mean ? g / float(*total_weight) : g);
+}
+
+/// Binary cross entropy of each element of dense operands; logarithms are cut off at -100.
+template <class T>
+kernel void bce_forward(device const T* x [[buffer(0)]], device const T* target [[buffer(1)]],
+                        device const T* weight [[buffer(2)]], device T* out [[buffer(3)]],
+                        constant uint& has_weight [[buffer(4)]], uint i [[thread_position_in_grid]]) {
+  const float p = float(x[i]), t = float(target[i]);
+  const float loss = (t - 1) * max(c10::metal::log1p(-p), -100.0f) - t * max(precise::log(p), -100.0f);
+  out[i] = T(has_weight ? loss * float(weight[i]) : loss);
+}
+
+template <class T>
+kernel void bce_backward(device const T* grad [[buffer(0)]], device const T* x [[buffer(1)]],
+                         device const T* target [[buffer(2)]], device const T* weight [[buffer(3)]],
+                         device T* out [[buffer(4)]], constant uint& has_weight [[buffer(5)]],
+                         uint i [[thread_position_in_grid]]) {
+  const float p = float(x[i]);
+  const float g = float(grad[i]) * (p - float(target[i])) / max((1 - p) * p, 1e-12f);
+  out[i] = T(has_weight ? g * float(weight[i]) : g);
 }

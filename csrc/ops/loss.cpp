@@ -1,4 +1,4 @@
-// Negative log likelihood losses.
+// Negative log likelihood and binary cross entropy.
 #include <ATen/core/Reduction.h>
 
 #include "loss_params.h"
@@ -116,6 +116,45 @@ Tensor nll_loss2d_backward(const Tensor& grad, const Tensor& self, const Tensor&
   return grad_input;
 }
 
+// ---- Binary cross entropy ----
+
+/// Dense operands of one shape; an absent weight is bound to the input.
+struct BceOperands {
+  BceOperands(const Tensor& self, const Tensor& target_, const OptionalTensor& weight_)
+      : input(self.contiguous()), target(target_.contiguous()), has_weight(weight_ && weight_->defined()) {
+    TORCH_CHECK(self.sizes() == target.sizes(), "Using a target size (", target.sizes(),
+                ") that is different to the input size (", self.sizes(), ") is not supported");
+    weight = has_weight ? weight_->expand(self.sizes()).contiguous() : input;
+  }
+  Tensor input, target, weight;
+  uint32_t has_weight;
+};
+
+Tensor binary_cross_entropy(const Tensor& self, const Tensor& target, const OptionalTensor& weight, int64_t reduction) {
+  const BceOperands operands(self, target, weight);
+  const Tensor loss = at::empty_like(operands.input);
+  launch_threads(kernel("loss", "bce_forward", {metal_type(self.scalar_type())}), {uint64_t(self.numel())}, {kThreads},
+                 operands.input, operands.target, operands.weight, loss, operands.has_weight);
+  return reduction == Reduction::Mean ? loss.mean() : reduction == Reduction::Sum ? loss.sum() : loss;
+}
+
+Tensor binary_cross_entropy_backward(const Tensor& grad, const Tensor& self, const Tensor& target,
+                                     const OptionalTensor& weight, int64_t reduction) {
+  const BceOperands operands(self, target, weight);
+  const Tensor scaled = reduction == Reduction::Mean ? grad.div(self.numel()) : grad;
+  const Tensor dense_grad = scaled.expand(self.sizes()).contiguous(), grad_input = at::empty_like(operands.input);
+  launch_threads(kernel("loss", "bce_backward", {metal_type(self.scalar_type())}), {uint64_t(self.numel())}, {kThreads},
+                 dense_grad, operands.input, operands.target, operands.weight, grad_input, operands.has_weight);
+  return grad_input;
+}
+
+Tensor& binary_cross_entropy_out(const Tensor& self, const Tensor& target, const OptionalTensor& weight,
+                                 int64_t reduction, Tensor& out) {
+  const Tensor result = torch_metal::binary_cross_entropy(self, target, weight, reduction);
+  at::native::resize_output(out, result.sizes());
+  return out.copy_(result);
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
@@ -123,6 +162,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "nll_loss_backward.grad_input", NllBackward);
   METAL_IMPL(m, "nll_loss2d_forward", nll_loss2d_forward);
   METAL_IMPL(m, "nll_loss2d_backward", nll_loss2d_backward);
+  METAL_IMPL(m, "binary_cross_entropy", binary_cross_entropy);
+  METAL_IMPL(m, "binary_cross_entropy.out", binary_cross_entropy_out);
+  METAL_IMPL(m, "binary_cross_entropy_backward", binary_cross_entropy_backward);
 }
 
 }  // namespace torch_metal

@@ -307,7 +307,8 @@ Tensors3 native_batch_norm_backward(const Tensor& grad, const Tensor& input, con
   const Tensor rstd = train ? save_rstd.value() : running_variance.value().to(at::kFloat).add(eps).rsqrt();
   const Tensor wide_mean = mean.view(shape.statistics), wide_rstd = rstd.view(shape.statistics);
 
-  GroupSums group{.count = shape.count};
+  GroupSums group;
+  group.count = shape.count;
   if (train || mask[1] || mask[2])
     std::tie(group.sums, group.product_sums) =
         normalization_sums(grad, input, wide_mean, wide_rstd, Tensor(), shape.statistics);

@@ -92,31 +92,15 @@ Tensor count_nonzero(const Tensor& self, IntArrayRef dim) {
   return result;
 }
 
-// One overload of many.
-Tensor prod(const Tensor& self, std::optional<at::ScalarType> dtype) { return at::native::prod(self, dtype); }
-Tensor max(const Tensor& self) { return at::native::max(self); }
-Tensor min(const Tensor& self) { return at::native::min(self); }
-Tensor var(const Tensor& self, OptionalIntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim) {
-  return at::native::var(self, dim, correction, keepdim);
+// A result that the GPU has no type for is computed from a converted input, on the host.
+
+Tensor prod(const Tensor& self, std::optional<at::ScalarType> dtype) {
+  if (dtype == at::kDouble || dtype == at::kComplexDouble) return self.to(*dtype).prod();
+  return at::native::prod(self, dtype);
 }
-Tensor& var_out(const Tensor& self, OptionalIntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim,
-                Tensor& out) {
-  return at::native::var_out(self, dim, correction, keepdim, out);
-}
-Tensor std_(const Tensor& self, OptionalIntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim) {
-  return at::native::std(self, dim, correction, keepdim);
-}
-Tensor& std_out(const Tensor& self, OptionalIntArrayRef dim, const std::optional<Scalar>& correction, bool keepdim,
-                Tensor& out) {
-  return at::native::std_out(self, dim, correction, keepdim, out);
-}
-std::tuple<Tensor, Tensor> var_mean(const Tensor& self, OptionalIntArrayRef dim,
-                                    const std::optional<Scalar>& correction, bool keepdim) {
-  return at::native::var_mean(self, dim, correction, keepdim);
-}
-std::tuple<Tensor, Tensor> std_mean(const Tensor& self, OptionalIntArrayRef dim,
-                                    const std::optional<Scalar>& correction, bool keepdim) {
-  return at::native::std_mean(self, dim, correction, keepdim);
+Tensor nansum(const Tensor& self, OptionalIntArrayRef dim, bool keepdim, std::optional<at::ScalarType> dtype) {
+  if (dtype == at::kDouble) return self.to(*dtype).nansum(dim, keepdim);
+  return at::native::nansum(self, dim, keepdim, dtype);
 }
 
 }  // namespace
@@ -149,7 +133,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "mean.out", mean_out);
   METAL_STRUCTURED(m, "prod.int_out", prod_out);
   METAL_IMPL(m, "prod", prod);
-  METAL_IMPL(m, "nansum", at::native::nansum);
+  METAL_IMPL(m, "nansum", nansum);
   METAL_IMPL(m, "nansum.out", at::native::nansum_out);
   METAL_IMPL(m, "count_nonzero.dim_IntList", count_nonzero);
 
@@ -167,17 +151,17 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "argmin.out", argmin_out);
   METAL_STRUCTURED_CLASS(m, "max.dim_max", MaxDim);
   METAL_STRUCTURED_CLASS(m, "min.dim_min", MinDim);
-  METAL_IMPL(m, "max", max);
-  METAL_IMPL(m, "min", min);
+  METAL_IMPL_OVERLOAD(m, "max", max, at::native::max);
+  METAL_IMPL_OVERLOAD(m, "min", min, at::native::min);
   METAL_IMPL(m, "max.unary_out", at::native::max_unary_out);
   METAL_IMPL(m, "min.unary_out", at::native::min_unary_out);
 
-  METAL_IMPL(m, "var.correction", var);
-  METAL_IMPL(m, "var.correction_out", var_out);
-  METAL_IMPL(m, "std.correction", std_);
-  METAL_IMPL(m, "std.correction_out", std_out);
-  METAL_IMPL(m, "var_mean.correction", var_mean);
-  METAL_IMPL(m, "std_mean.correction", std_mean);
+  METAL_IMPL_OVERLOAD(m, "var.correction", var_correction, at::native::var);
+  METAL_IMPL_OVERLOAD(m, "var.correction_out", var_correction_out, at::native::var_out);
+  METAL_IMPL_OVERLOAD(m, "std.correction", std_correction, at::native::std);
+  METAL_IMPL_OVERLOAD(m, "std.correction_out", std_correction_out, at::native::std_out);
+  METAL_IMPL_OVERLOAD(m, "var_mean.correction", var_mean_correction, at::native::var_mean);
+  METAL_IMPL_OVERLOAD(m, "std_mean.correction", std_mean_correction, at::native::std_mean);
 
   METAL_STRUCTURED(m, "linalg_vector_norm.out", linalg_vector_norm_out);
   METAL_STRUCTURED(m, "norm.out", norm_out);

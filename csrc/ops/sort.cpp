@@ -5,6 +5,7 @@
 #include <ATen/native/SortingUtils.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "ops/structured.h"
 #include "runtime/launch.h"
@@ -67,6 +68,88 @@ struct TopK : at::meta::structured_topk {
   }
 };
 
+// ---- One element of each sorted row ----
+
+using Pick = std::function<Tensor(const Tensor& rows)>;  ///< rows -> a position in each, once sorted
+
+void select_sorted(const Tensor& self, int64_t dim, bool keepdim, const Pick& pick, Tensor& values, Tensor& indices) {
+  dim = at::maybe_wrap_dim(dim, self.dim());
+  at::native::_reduction_with_indices_allocate_or_resize_output(values, indices, self, dim, keepdim);
+  if (self.dim() == 0) {
+    values.copy_(self);
+    indices.zero_();
+    return;
+  }
+  if (self.numel() > 0) {
+    const Sorted sorted = sort_along(self, dim, /*descending=*/false);
+    const Tensor position = pick(sorted.values);
+    values.copy_(sorted.values.gather(-1, position).movedim(-1, dim));
+    indices.copy_(sorted.indices.gather(-1, position).movedim(-1, dim));
+  }
+  if (!keepdim) {
+    values.squeeze_(dim);
+    indices.squeeze_(dim);
+  }
+}
+
+/// The same position in every row.
+Tensor constant_position(const Tensor& rows, int64_t position) {
+  auto sizes = rows.sizes().vec();
+  sizes.back() = 1;
+  return at::full(sizes, position, rows.options().dtype(at::kLong));
+}
+
+Tensor numbers_in(const Tensor& rows) { return rows.eq(rows).sum(-1, /*keepdim=*/true); }
+
+/// The lower median; the first NaN if there is one.
+Tensor median_position(const Tensor& rows) {
+  const int64_t size = rows.size(-1);
+  if (!rows.is_floating_point()) return constant_position(rows, (size - 1) / 2);
+  const Tensor numbers = numbers_in(rows);
+  return at::where(numbers.lt(size), numbers, constant_position(rows, (size - 1) / 2));
+}
+
+/// The lower median of what is not NaN.
+Tensor nanmedian_position(const Tensor& rows) {
+  if (!rows.is_floating_point()) return median_position(rows);
+  return numbers_in(rows).sub(1).clamp_min(0).div(2, "floor");
+}
+
+std::tuple<Tensor&, Tensor&> kthvalue_out(const Tensor& self, int64_t k, int64_t dim, bool keepdim, Tensor& values,
+                                          Tensor& indices) {
+  const int64_t wrapped = at::maybe_wrap_dim(dim, self.dim());
+  at::native::zero_numel_check_dims(self, wrapped, "kthvalue()");
+  TORCH_CHECK(k >= 1 && k <= (self.dim() == 0 ? 1 : self.size(wrapped)),
+              "kthvalue(): selected number k out of range for dimension ", wrapped);
+  select_sorted(
+      self, wrapped, keepdim, [k](const Tensor& rows) { return constant_position(rows, k - 1); }, values, indices);
+  return {values, indices};
+}
+
+std::tuple<Tensor&, Tensor&> median_out(const Tensor& self, int64_t dim, bool keepdim, Tensor& values,
+                                        Tensor& indices) {
+  at::native::zero_numel_check_dims(self, at::maybe_wrap_dim(dim, self.dim()), "median()");
+  select_sorted(self, dim, keepdim, median_position, values, indices);
+  return {values, indices};
+}
+
+std::tuple<Tensor&, Tensor&> nanmedian_out(const Tensor& self, int64_t dim, bool keepdim, Tensor& values,
+                                           Tensor& indices) {
+  at::native::zero_numel_check_dims(self, at::maybe_wrap_dim(dim, self.dim()), "median()");
+  select_sorted(self, dim, keepdim, nanmedian_position, values, indices);
+  return {values, indices};
+}
+
+/// Of all elements; NaN if there are none.
+Tensor median_of_all(const Tensor& self, const Pick& pick) {
+  if (self.numel() == 0) return at::full({}, NAN, self.options());
+  Tensor values, indices;
+  select_sorted(self.reshape(-1), 0, /*keepdim=*/false, pick, values, indices);
+  return values;
+}
+Tensor median(const Tensor& self) { return median_of_all(self, median_position); }
+Tensor nanmedian(const Tensor& self) { return median_of_all(self, nanmedian_position); }
+
 }  // namespace
 }  // namespace torch_metal
 
@@ -79,6 +162,11 @@ namespace torch_metal {
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "sort.values_stable", sort_stable_out);
   METAL_STRUCTURED_CLASS(m, "topk.values", TopK);
+  METAL_IMPL(m, "kthvalue.values", kthvalue_out);
+  METAL_IMPL(m, "median", median);
+  METAL_IMPL(m, "median.dim_values", median_out);
+  METAL_IMPL(m, "nanmedian", nanmedian);
+  METAL_IMPL(m, "nanmedian.dim_values", nanmedian_out);
 }
 
 }  // namespace torch_metal

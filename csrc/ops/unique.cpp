@@ -1,0 +1,95 @@
+// Unique values: equal neighbours of a sorted sequence, found with the device's own sort, scan and scatter.
+#include <ATen/WrapDimUtils.h>
+
+#include "ops/registration.h"
+
+namespace torch_metal {
+namespace {
+
+using at::Tensor;
+using Tensors3 = std::tuple<Tensor, Tensor, Tensor>;
+
+/// Which elements of a sequence begin a run of equal ones, given where neighbours differ.
+struct Runs {
+  explicit Runs(const Tensor& differs) : size(differs.numel() + 1) {
+    const Tensor first = at::ones({1}, differs.options());
+    starts = at::cat({first, differs}).nonzero().flatten();
+    numbers = at::cat({at::zeros_like(first), differs}).cumsum(0);
+  }
+  Tensor counts() const { return at::diff(starts, 1, -1, {}, at::full({1}, size, starts.options())); }
+
+  int64_t size;
+  Tensor starts;   ///< positions
+  Tensor numbers;  ///< of the run that each element is in
+};
+
+/// Positions in sorted order -> positions in the original.
+Tensor unsorted(const Tensor& numbers, const Tensor& order) {
+  return at::empty_like(numbers).scatter_(0, order, numbers);
+}
+
+/// A result that was not asked for.
+Tensor absent(const Tensor& self) { return at::empty({0}, self.options().dtype(at::kLong)); }
+
+Tensors3 nothing_unique(const Tensor& self, at::IntArrayRef sizes, bool inverse) {
+  return {at::empty(sizes, self.options()),
+          inverse ? at::empty(self.sizes(), self.options().dtype(at::kLong)) : absent(self), absent(self)};
+}
+
+Tensors3 unique2(const Tensor& self, bool, bool return_inverse, bool return_counts) {
+  if (self.numel() == 0) return nothing_unique(self, {0}, return_inverse);
+  const auto [values, order] = self.reshape(-1).sort(/*stable=*/true, 0, false);
+  const Runs runs(values.slice(0, 1).ne(values.slice(0, 0, -1)));
+  return {values.index_select(0, runs.starts),
+          return_inverse ? unsorted(runs.numbers, order).view(self.sizes()) : absent(self),
+          return_counts ? runs.counts() : absent(self)};
+}
+
+std::tuple<Tensor, Tensor> unique(const Tensor& self, bool sorted, bool return_inverse) {
+  auto [values, inverse, counts] = unique2(self, sorted, return_inverse, false);
+  return {values, inverse};
+}
+
+Tensor rows_differ(const Tensor& rows) { return rows.slice(0, 1).ne(rows.slice(0, 0, -1)).any(1); }
+
+Tensors3 unique_consecutive(const Tensor& self, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+  if (self.numel() == 0) return nothing_unique(self, dim ? self.sizes() : at::IntArrayRef({0}), return_inverse);
+  const int64_t d = dim ? at::maybe_wrap_dim(*dim, self.dim()) : 0;
+  const Tensor sequence = dim ? self : self.reshape(-1);
+  const Tensor rows =
+      sequence.dim() == 0 ? sequence.reshape({1, 1}) : sequence.movedim(d, 0).reshape({sequence.size(d), -1});
+  const Runs runs(rows_differ(rows));
+  return {sequence.dim() == 0 ? sequence.clone() : sequence.index_select(d, runs.starts),
+          return_inverse ? (dim ? runs.numbers : runs.numbers.view(self.sizes())) : absent(self),
+          return_counts ? runs.counts() : absent(self)};
+}
+
+Tensors3 unique_dim(const Tensor& self, int64_t dim, bool, bool return_inverse, bool return_counts) {
+  const int64_t d = at::maybe_wrap_dim(dim, self.dim());
+  if (self.numel() == 0) {
+    TORCH_CHECK(self.size(d) == 0,
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
+    return nothing_unique(self, self.sizes(), return_inverse);
+  }
+  const Tensor rows = self.movedim(d, 0).reshape({self.size(d), -1});
+  // Stable sorts by the last column, then by the one before it: lexicographic order in the end.
+  Tensor order = at::arange(rows.size(0), rows.options().dtype(at::kLong));
+  for (int64_t column = rows.size(1) - 1; column >= 0; --column) {
+    const Tensor keys = rows.select(1, column).index_select(0, order);
+    order = order.index_select(0, keys.argsort(/*stable=*/true, 0, false));
+  }
+  const Runs runs(rows_differ(rows.index_select(0, order)));
+  return {self.index_select(d, order.index_select(0, runs.starts)),
+          return_inverse ? unsorted(runs.numbers, order) : absent(self), return_counts ? runs.counts() : absent(self)};
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "_unique", unique);
+  METAL_IMPL(m, "_unique2", unique2);
+  METAL_IMPL(m, "unique_consecutive", unique_consecutive);
+  METAL_IMPL(m, "unique_dim", unique_dim);
+}
+
+}  // namespace torch_metal
