@@ -1,0 +1,192 @@
+#include "front/kernel_arguments.h"
+
+#include <clang/AST/ASTContext.h>
+#include <clang/AST/Attr.h>
+#include <clang/Basic/Diagnostic.h>
+
+#include <bitset>
+
+#include "front/diagnostics.h"
+#include "front/reflection.h"
+
+namespace mslc {
+
+namespace {
+
+// Built-in inputs: positions and sizes may be vectors, indices and counts of the linear order are scalars.
+enum class BuiltInShape { Vector, Scalar };
+
+const llvm::StringMap<BuiltInShape>& built_ins() {
+  static const llvm::StringMap<BuiltInShape> table = {
+      {"thread_position_in_grid", BuiltInShape::Vector},
+      {"thread_position_in_threadgroup", BuiltInShape::Vector},
+      {"threadgroup_position_in_grid", BuiltInShape::Vector},
+      {"threads_per_grid", BuiltInShape::Vector},
+      {"threads_per_threadgroup", BuiltInShape::Vector},
+      {"threadgroups_per_grid", BuiltInShape::Vector},
+      {"dispatch_threads_per_threadgroup", BuiltInShape::Vector},
+      {"grid_origin", BuiltInShape::Vector},
+      {"grid_size", BuiltInShape::Vector},
+      {"thread_index_in_threadgroup", BuiltInShape::Scalar},
+      {"thread_index_in_simdgroup", BuiltInShape::Scalar},
+      {"thread_index_in_quadgroup", BuiltInShape::Scalar},
+      {"simdgroup_index_in_threadgroup", BuiltInShape::Scalar},
+      {"quadgroup_index_in_threadgroup", BuiltInShape::Scalar},
+      {"simdgroups_per_threadgroup", BuiltInShape::Scalar},
+      {"quadgroups_per_threadgroup", BuiltInShape::Scalar},
+      {"dispatch_simdgroups_per_threadgroup", BuiltInShape::Scalar},
+      {"dispatch_quadgroups_per_threadgroup", BuiltInShape::Scalar},
+      {"threads_per_simdgroup", BuiltInShape::Scalar},
+      {"thread_execution_width", BuiltInShape::Scalar},
+  };
+  return table;
+}
+
+// Hands out the entries of a table: asked for first, then the free ones in order.
+class ArgumentTable {
+ public:
+  bool take(unsigned index) {
+    if (index >= kMaxBuffers || used_[index]) return false;
+    used_.set(index);
+    return true;
+  }
+  unsigned take_free() {
+    unsigned index = 0;
+    while (index < kMaxBuffers && used_[index]) ++index;
+    if (index < kMaxBuffers) used_.set(index);
+    return index;
+  }
+
+ private:
+  std::bitset<kMaxBuffers> used_;
+};
+
+class KernelArguments {
+ public:
+  KernelArguments(const clang::FunctionDecl& kernel, clang::ASTContext& context) : kernel_(kernel), context_(context) {}
+
+  std::vector<Argument> describe() {
+    if (!kernel_.getReturnType()->isVoidType()) {
+      report(kernel_.getLocation(), "kernel must have void return type, not '%0'",
+             type_name(kernel_.getReturnType(), context_));
+    }
+    for (const clang::ParmVarDecl* parameter : kernel_.parameters()) arguments_.push_back(argument(*parameter));
+    assign_free_indices();
+    return std::move(arguments_);
+  }
+
+ private:
+  Argument argument(const clang::ParmVarDecl& parameter) {
+    Argument result;
+    result.name = parameter.getNameAsString();
+    result.type = type_name(parameter.getType(), context_);
+    for (const auto* annotation : parameter.specific_attrs<clang::AnnotateAttr>()) {
+      llvm::StringRef name = annotation->getAnnotation();
+      if (!name.consume_front("msl:")) continue;
+      if (built_ins().count(name)) {
+        result.attribute = name.str();
+      } else if (!llvm::is_contained({"buffer", "threadgroup", "function_constant"}, name)) {
+        report(parameter.getLocation(), "unknown attribute '%0' on a kernel parameter", name.str());
+        result.attribute = name.str();
+      }
+    }
+    if (!result.attribute.empty()) {
+      describe_built_in(parameter, result);
+    } else {
+      describe_memory(parameter, result);
+    }
+    return result;
+  }
+
+  void describe_built_in(const clang::ParmVarDecl& parameter, Argument& result) {
+    const clang::QualType type = parameter.getType().getCanonicalType().getUnqualifiedType();
+    const auto* vector = type->getAs<clang::ExtVectorType>();
+    const clang::QualType element = vector ? vector->getElementType() : type;
+    const auto shape = built_ins().find(result.attribute);
+    const bool integer = context_.hasSameType(element, context_.UnsignedIntTy) ||
+                         context_.hasSameType(element, context_.UnsignedShortTy);
+    const bool fits = integer && (!vector || (shape != built_ins().end() && shape->second == BuiltInShape::Vector &&
+                                              vector->getNumElements() <= 3));
+    if (!fits && shape != built_ins().end()) {
+      report(parameter.getLocation(), "invalid type '%0' for attribute '%1'", result.type, result.attribute);
+    }
+    result.kind = ArgumentKind::BuiltIn;
+    describe_size(type, result);
+  }
+
+  void describe_memory(const clang::ParmVarDecl& parameter, Argument& result) {
+    const clang::QualType type = parameter.getType();
+    const bool indirect = type->isPointerType() || type->isReferenceType();
+    const clang::QualType pointee = indirect ? type->getPointeeType() : type;
+    const clang::LangAS space = pointee.getAddressSpace();
+    const bool threadgroup = space == kThreadgroup;
+    const bool buffer = space == kDevice || space == kConstant;
+    if (!indirect || (!threadgroup && !buffer)) {
+      report(parameter.getLocation(), indirect ? "kernel parameter of type '%0' must be in the device, constant or threadgroup address space"
+                                               : "kernel parameter of type '%0' has no attribute that gives it a value",
+             result.type);
+      return;
+    }
+    result.kind = threadgroup ? ArgumentKind::ThreadgroupMemory : ArgumentKind::Buffer;
+    result.read_only = pointee.isConstQualified();
+    describe_size(pointee, result);
+
+    const char* expected = threadgroup ? "threadgroup" : "buffer";
+    const char* other = threadgroup ? "buffer" : "threadgroup";
+    if (find_annotation(parameter, other)) {
+      report(parameter.getLocation(), "attribute '%0' cannot be applied to a parameter of type '%1'", other, result.type);
+    }
+    const auto* annotation = find_annotation(parameter, expected);
+    if (!annotation) {
+      unassigned_.push_back(arguments_.size());
+      return;
+    }
+    const auto index = integer_argument(*annotation, context_);
+    if (!index || *index >= kMaxBuffers) {
+      report(parameter.getLocation(), "'%0' attribute needs an index from 0 to 30", expected);
+    } else if (!table(result).take(*index)) {
+      report(parameter.getLocation(), "%0 index %1 is used by another parameter", expected, std::to_string(*index));
+    } else {
+      result.index = *index;
+    }
+  }
+
+  void describe_size(clang::QualType type, Argument& result) {
+    if (type->isVoidType() || type->isIncompleteType()) return;
+    result.size = context_.getTypeSizeInChars(type).getQuantity();
+    result.alignment = context_.getTypeAlignInChars(type).getQuantity();
+  }
+
+  void assign_free_indices() {
+    for (const size_t which : unassigned_) {
+      Argument& argument = arguments_[which];
+      argument.index = table(argument).take_free();
+      if (argument.index >= kMaxBuffers) {
+        report(kernel_.getParamDecl(which)->getLocation(), "kernel has more than 31 arguments of this kind");
+      }
+    }
+  }
+
+  ArgumentTable& table(const Argument& argument) {
+    return argument.kind == ArgumentKind::ThreadgroupMemory ? threadgroup_memory_ : buffers_;
+  }
+
+  template <typename... Values>
+  void report(clang::SourceLocation location, llvm::StringRef format, const Values&... values) {
+    report_error(context_.getDiagnostics(), location, format, values...);
+  }
+
+  const clang::FunctionDecl& kernel_;
+  clang::ASTContext& context_;
+  std::vector<Argument> arguments_;
+  std::vector<size_t> unassigned_;
+  ArgumentTable buffers_, threadgroup_memory_;
+};
+
+}  // namespace
+
+std::vector<Argument> kernel_arguments(const clang::FunctionDecl& kernel, clang::ASTContext& context) {
+  return KernelArguments(kernel, context).describe();
+}
+
+}  // namespace mslc

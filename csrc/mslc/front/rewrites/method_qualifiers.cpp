@@ -1,0 +1,92 @@
+#include <map>
+
+#include "front/rewrites/rewrites.h"
+
+namespace mslc {
+
+namespace tok = clang::tok;
+
+namespace {
+
+// Where the declaration that holds `index` begins: after `;`, `{`, `}`, or an access specifier.
+size_t declaration_start(const TokenBuffer& tokens, size_t index) {
+  size_t depth = 0;
+  for (size_t i = index + 1; i-- > 0;) {
+    if (tokens.is(i, tok::r_paren)) ++depth;
+    if (tokens.is(i, tok::l_paren)) --depth;
+    const bool access = tokens.is(i, tok::colon) && llvm::is_contained({"public", "private", "protected"}, tokens.word(i - 1));
+    if (depth == 0 && (access || tokens.is(i, tok::semi) || tokens.is(i, tok::l_brace) || tokens.is(i, tok::r_brace))) {
+      return i + 1;
+    }
+  }
+  return 0;
+}
+
+size_t declaration_end(const TokenBuffer& tokens, size_t index) {
+  while (index < tokens.size() && !tokens.is(index, tok::semi) && !tokens.is(index, tok::l_brace)) {
+    index = (tokens.is(index, tok::l_paren) ? tokens.closing(index) : index) + 1;
+  }
+  return tokens.is(index, tok::l_brace) ? tokens.closing(index) : index;
+}
+
+// Whether a method's qualifiers may be followed by this.
+bool ends_qualifiers(const TokenBuffer& tokens, size_t index) {
+  return tokens.is(index, tok::l_brace) || tokens.is(index, tok::semi) || tokens.is(index, tok::colon) ||
+         tokens.is(index, tok::equal) || tokens.is(index, tok::arrow) || tokens.is(index, "noexcept");
+}
+
+// What stands between a parameter list and the method's body.
+struct Qualifiers {
+  size_t end = 0;
+  bool is_const = false;
+  bool has_address_space = false;
+};
+
+Qualifiers qualifiers_at(const TokenBuffer& tokens, size_t index) {
+  Qualifiers found;
+  for (; tokens.is(index, "const") || tokens.is(index, "volatile") || is_address_space(tokens, index); ++index) {
+    found.is_const |= tokens.is(index, "const") || tokens.is(index, "constant");
+    found.has_address_space |= is_address_space(tokens, index);
+  }
+  found.end = index;
+  return found;
+}
+
+void drop_address_spaces(TokenBuffer& tokens, size_t first, size_t last) {
+  for (size_t i = first; i < last; ++i) {
+    if (tokens.is(i, "constant")) {
+      tokens.replace(i, "const");
+    } else if (is_address_space(tokens, i)) {
+      tokens.erase(i, i + 1);
+    }
+  }
+}
+
+}  // namespace
+
+void rewrite_method_qualifiers(TokenBuffer& tokens) {
+  const std::vector<bool> in_body = function_bodies(tokens);
+  std::vector<std::map<std::string, bool>> scopes(1);  // signature -> whether it had an address space
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens.is(i, tok::l_brace)) scopes.emplace_back();
+    if (tokens.is(i, tok::r_brace) && scopes.size() > 1) scopes.pop_back();
+    if (!tokens.is(i, tok::r_paren) || in_body[i]) continue;
+    const Qualifiers qualifiers = qualifiers_at(tokens, i + 1);
+    if (!ends_qualifiers(tokens, qualifiers.end)) continue;
+
+    const size_t first = declaration_start(tokens, i);
+    const std::string signature = tokens.spelling(first, i + 1) + (qualifiers.is_const ? " const" : "");
+    const auto [same, is_new] = scopes.back().try_emplace(signature, qualifiers.has_address_space);
+    if (!is_new && (same->second || qualifiers.has_address_space)) {
+      const size_t last = declaration_end(tokens, qualifiers.end);
+      if (last == TokenBuffer::npos) continue;
+      tokens.erase(first, last + 1);
+      i = last;
+    } else {
+      drop_address_spaces(tokens, i + 1, qualifiers.end);
+    }
+  }
+  tokens.commit();
+}
+
+}  // namespace mslc

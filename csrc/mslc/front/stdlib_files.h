@@ -1,0 +1,13 @@
+// The files of stdlib/, embedded at build time by tools/embed.py.
+#pragma once
+
+#include <cstddef>
+
+struct EmbeddedFile {
+  const char* name;
+  const char* text;
+  size_t size;
+};
+
+extern const EmbeddedFile stdlib_files[];
+extern const size_t stdlib_files_count;
