@@ -1,0 +1,383 @@
+// Indexing with tensors: index, index_put, index_select, index_add, index_copy, index_fill, take, put, flip, roll.
+#include "ops/indexing.h"
+
+#include <ATen/MemoryOverlap.h>
+#include <ATen/WrapDimUtilsMulti.h>
+#include <ATen/native/IndexKernel.h>
+#include <ATen/native/Resize.h>
+#include <ATen/native/TensorAdvancedIndexing.h>
+#include <ATen/ops/_index_put_impl_native.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/index_add_meta.h>
+#include <ATen/ops/index_copy_native.h>
+#include <ATen/ops/index_fill_native.h>
+#include <ATen/ops/index_native.h>
+#include <ATen/ops/index_reduce_meta.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/put_native.h>
+#include <ATen/ops/roll_native.h>
+#include <ATen/ops/sort.h>
+#include <ATen/ops/take_native.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "indexing_params.h"
+#include "ops/iteration.h"
+#include "ops/structured.h"
+#include "runtime/launch.h"
+
+namespace torch_metal {
+
+using at::IntArrayRef;
+using at::Tensor;
+using at::TensorIteratorBase;
+
+namespace {
+
+constexpr int kFirstIndex = 2;  // operands before it: out, in
+constexpr Extent kThreadgroup{128};
+
+/// A type of the same size: elements are moved, not looked at.
+std::string_view carrier_type(size_t element_size) {
+  switch (element_size) {
+    case 1: return "uchar";
+    case 2: return "ushort";
+    case 4: return "uint";
+    case 8: return "ulong";
+  }
+  TORCH_CHECK_NOT_IMPLEMENTED(false, "indexing on metal: not implemented for elements of ", element_size, " bytes");
+}
+
+void set_indices(IndexParams& params, const IndexedDimensions& indexed) {
+  TORCH_CHECK_NOT_IMPLEMENTED(indexed.sizes.size() <= kMaxIndices, "indexing on metal takes at most ", kMaxIndices,
+                              " index tensors, but got ", indexed.sizes.size());
+  params.indices = static_cast<uint32_t>(indexed.sizes.size());
+  params.wrap = indexed.wrap;
+  std::copy(indexed.sizes.begin(), indexed.sizes.end(), params.size);
+  std::copy(indexed.strides.begin(), indexed.strides.end(), params.step);
+}
+
+/// Buffers that the kernel does not read are bound to something that exists.
+BufferRange index_or(const TensorIteratorBase& iter, int i, const BufferRange& otherwise) {
+  return kFirstIndex + i < iter.ntensors() ? operand(iter, kFirstIndex + i) : otherwise;
+}
+
+void launch_index(std::string_view type, std::string_view mode, const TensorIteratorBase& iter, uint64_t elements,
+                  const BufferRange& out, const BufferRange& in, const IndexParams& params) {
+  const auto index = [&](int i) { return index_or(iter, i, out); };
+  launch_threads(kernel("indexing", "index_elements", {type, mode}), {elements}, kThreadgroup, out, in, params,
+                 error_buffer(), index(0), index(1), index(2), index(3), index(4), index(5), index(6), index(7));
+}
+
+void move_indexed(const TensorIteratorBase& iter, const IndexedDimensions& indexed, std::string_view mode) {
+  if (iter.numel() == 0) return;
+  if (!iter.can_use_32bit_indexing()) {
+    for (auto& part : iter.with_32bit_indexing()) move_indexed(part, indexed, mode);
+    return;
+  }
+  IndexParams params{iteration_shape(iter), byte_strides(iter, 0), byte_strides(iter, 1), {}, 0, 0, {}, {}};
+  set_indices(params, indexed);
+  for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = byte_strides(iter, kFirstIndex + i);
+  launch_index(carrier_type(iter.element_size(0)), mode, iter, iter.numel(), operand(iter, 0), operand(iter, 1),
+               params);
+}
+
+/// Some dimensions of an iterator.
+struct Dimensions {
+  std::vector<int> which;
+
+  at::DimVector sizes(const TensorIteratorBase& iter) const { return select(iter.shape()); }
+  ByteStrides strides(const TensorIteratorBase& iter, int operand) const {
+    return byte_strides(select(iter.strides(operand)));
+  }
+
+ private:
+  at::DimVector select(IntArrayRef values) const {
+    at::DimVector result;
+    for (const int d : which) result.push_back(values[d]);
+    return result;
+  }
+};
+
+bool index_varies(const TensorIteratorBase& iter, int dimension) {
+  for (int i = kFirstIndex; i < iter.ntensors(); ++i) {
+    if (iter.strides(i)[dimension] != 0) return true;
+  }
+  return false;
+}
+
+/// Where each element of the inner dimensions goes, in bytes from the start of operand 0.
+Tensor target_offsets(const TensorIteratorBase& iter, const Dimensions& inner, const IndexedDimensions& indexed,
+                      int64_t count) {
+  const Tensor offsets = at::empty({count}, iter.tensor(0).options().dtype(at::kLong));
+  at::DimVector contiguous;
+  int64_t stride = sizeof(int64_t);
+  for (const int64_t size : inner.sizes(iter)) {
+    contiguous.push_back(stride);
+    stride *= size;
+  }
+  IndexParams params{iteration_shape(inner.sizes(iter)), byte_strides(contiguous), {}, {}, 0, 0, {}, {}};
+  set_indices(params, indexed);
+  for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = inner.strides(iter, kFirstIndex + i);
+  const BufferRange out = buffer_range(offsets);
+  launch_index("long", "IndexMode::offsets", iter, count, out, out, params);
+  return offsets;
+}
+
+std::string_view accumulate_op(at::native::ReductionType reduction) {
+  switch (reduction) {
+    case at::native::ReductionType::SUM: return "sum_op";
+    case at::native::ReductionType::PROD: return "product_op";
+    case at::native::ReductionType::MAX: return "maximum_op";
+    case at::native::ReductionType::MIN: return "minimum_op";
+    case at::native::ReductionType::MEAN: break;
+  }
+  TORCH_CHECK_NOT_IMPLEMENTED(false, "accumulation on metal: no such reduction");
+}
+
+}  // namespace
+
+void index_get(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
+  move_indexed(iter, indexed, "IndexMode::get");
+}
+
+void index_put(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
+  move_indexed(iter, indexed, "IndexMode::put");
+}
+
+void index_accumulate(const TensorIteratorBase& iter, const IndexedDimensions& indexed,
+                      at::native::ReductionType reduction) {
+  if (iter.numel() == 0) return;
+  Dimensions outer, inner;
+  for (int d = 0; d < iter.ndim(); ++d) (index_varies(iter, d) ? inner : outer).which.push_back(d);
+  const int64_t rows = c10::multiply_integers(outer.sizes(iter));
+  const int64_t count = iter.numel() / rows;
+  const AccumulateParams params{iteration_shape(outer.sizes(iter)), outer.strides(iter, 0), outer.strides(iter, 1),
+                                iteration_shape(inner.sizes(iter)), inner.strides(iter, 1),
+                                static_cast<uint32_t>(count)};
+  const auto [keys, order] = at::sort(target_offsets(iter, inner, indexed, count), /*stable=*/true, /*dim=*/0,
+                                      /*descending=*/false);
+  launch_threads(kernel("indexing", "accumulate_runs", {metal_type(iter.dtype(0)), accumulate_op(reduction)}),
+                 {static_cast<uint64_t>(rows), static_cast<uint64_t>(count)}, kThreadgroup, operand(iter, 0),
+                 operand(iter, 1), keys, order, params);
+}
+
+at::TensorIterator index_iterator(const Tensor& out, const Tensor& in, const Tensor& index) {
+  return at::TensorIteratorConfig()
+      .set_check_mem_overlap(false)  // what is indexed has stride 0
+      .check_all_same_dtype(false)
+      .resize_outputs(false)
+      .add_output(out)
+      .add_const_input(in)
+      .add_const_input(index)
+      .build();
+}
+
+Tensor without_stride(const Tensor& tensor, int64_t dim, int64_t size) {
+  at::DimVector sizes(tensor.sizes()), strides(tensor.strides());
+  sizes[dim] = size;
+  strides[dim] = 0;
+  return tensor.as_strided(sizes, strides);
+}
+
+Tensor expand_index(const Tensor& index, int64_t dim, IntArrayRef sizes) {
+  at::DimVector shape(sizes.size(), 1);
+  shape[dim] = index.numel();
+  return index.to(at::kLong).reshape(shape).expand(sizes);
+}
+
+namespace {
+
+int64_t byte_stride(const Tensor& tensor, int64_t dim) { return tensor.stride(dim) * tensor.element_size(); }
+
+/// A tensor with at least one dimension: indexing treats a number as a vector of one.
+Tensor at_least_1d(const Tensor& tensor) { return tensor.dim() == 0 ? tensor.unsqueeze(0) : tensor; }
+
+// Stubs that PyTorch calls when it has checked the arguments.
+
+void index_stub_kernel(TensorIteratorBase& iter, IntArrayRef sizes, IntArrayRef strides) {
+  index_get(iter, {sizes, strides});
+}
+
+void index_put_stub_kernel(at::TensorIterator& iter, IntArrayRef sizes, IntArrayRef strides, bool accumulate) {
+  if (accumulate) {
+    index_accumulate(iter, {sizes, strides}, at::native::ReductionType::SUM);
+  } else {
+    index_put(iter, {sizes, strides});
+  }
+}
+
+void index_fill_stub_kernel(at::TensorIterator& iter, int64_t, int64_t size, int64_t stride, const at::Scalar& value) {
+  const Tensor out = iter.tensor(0);
+  const Tensor filling = at::full({}, value, out.options()).expand(out.sizes());
+  const int64_t bytes = stride * out.element_size();
+  index_put(index_iterator(out, filling, iter.tensor(1)), {size, bytes});
+}
+
+void index_copy_stub_kernel(at::TensorIterator& iter, int64_t, int64_t size, int64_t stride) {
+  const int64_t bytes = stride * iter.element_size(0);
+  index_put(index_iterator(iter.tensor(0), iter.tensor(2), iter.tensor(1)), {size, bytes, /*wrap=*/false});
+}
+
+void take_stub_kernel(at::TensorIterator& iter, const at::TensorBase& input) {
+  const Tensor flat = Tensor(input).reshape(-1), out = iter.tensor(0);
+  const Tensor source = flat.as_strided(out.sizes(), at::DimVector(out.dim(), 0));
+  const int64_t size = flat.numel(), bytes = flat.element_size();
+  index_get(index_iterator(out, source, iter.tensor(1)), {size, bytes});
+}
+
+void put_stub_kernel(at::TensorIterator& iter, const at::TensorBase& self, bool accumulate) {
+  const Tensor whole(self), flat = whole.is_contiguous() ? whole : whole.contiguous(), source = iter.tensor(0);
+  const Tensor target = flat.as_strided(source.sizes(), at::DimVector(source.dim(), 0));
+  const int64_t size = flat.numel(), bytes = flat.element_size();
+  at::TensorIterator places = index_iterator(target, source, iter.tensor(1));
+  index_put_stub_kernel(places, size, bytes, accumulate);
+  if (!whole.is_contiguous()) whole.copy_(flat);
+}
+
+// PyTorch's implementations, which call the stubs, given what their meta functions computed.
+
+struct Index : at::native::structured_index_out {
+  void impl(const meta_return_ty& precomputed, const Tensor& self, at::IOptTensorListRef, const Tensor& out) {
+    structured_index_out::impl(self, precomputed.sizes, precomputed.strides, out);
+  }
+};
+
+struct IndexCopy : at::native::structured_index_copy_out {
+  void impl(const meta_return_ty& precomputed, const Tensor& self, int64_t, const Tensor& index, const Tensor& source,
+            const Tensor& out) {
+    structured_index_copy_out::impl(self, precomputed.dim, index, source, out);
+  }
+};
+
+// Operators whose PyTorch implementation is the CPU's own.
+
+Tensor& index_select_out(const Tensor& self, int64_t dim, const Tensor& index, Tensor& out) {
+  dim = at::maybe_wrap_dim(dim, self.dim());
+  TORCH_CHECK_INDEX(index.dim() <= 1, "index_select(): Index is supposed to be a vector, but got dim: ", index.dim());
+  TORCH_CHECK(index.scalar_type() == at::kLong || index.scalar_type() == at::kInt,
+              "index_select(): Expected dtype int32 or int64 for index but got: ", index.scalar_type());
+  TORCH_CHECK(self.scalar_type() == out.scalar_type(), "index_select(): self and result must have the same scalar type");
+  TORCH_CHECK(self.dim() > 0 || index.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ",
+              index.numel(), " value(s)");
+  TORCH_CHECK(self.device() == index.device() && self.device() == out.device(), "Expected all tensors to be on the "
+              "same device, but found at least two devices, ", self.device(), " and ", index.device(), "!");
+  at::DimVector sizes(self.sizes());
+  if (self.dim() > 0) sizes[dim] = index.numel();
+  at::native::resize_output(out, sizes);
+  at::assert_no_internal_overlap(out);
+  at::assert_no_overlap(out, self);
+  at::assert_no_overlap(out, index);
+  if (out.numel() == 0) return out;
+  const Tensor source = at_least_1d(self), target = at_least_1d(out);
+  const int64_t size = source.size(dim), bytes = byte_stride(source, dim);
+  index_get(index_iterator(target, without_stride(source, dim, index.numel()),
+                           expand_index(index, dim, target.sizes())),
+            {size, bytes, /*wrap=*/false});
+  return out;
+}
+
+Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) {
+  Tensor out = at::empty({0}, self.options());
+  return index_select_out(self, dim, index, out);
+}
+
+/// out[index] = reduce(out[index], source) along `dim`.
+void accumulate_along(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& source,
+                      at::native::ReductionType reduction) {
+  if (source.numel() == 0) return;
+  const Tensor target = at_least_1d(out), values = at_least_1d(source);
+  const int64_t size = target.size(dim), bytes = byte_stride(target, dim);
+  index_accumulate(index_iterator(without_stride(target, dim, index.numel()), values,
+                                  expand_index(index, dim, values.sizes())),
+                   {size, bytes, /*wrap=*/false}, reduction);
+}
+
+struct IndexAdd : at::meta::structured_index_add {
+  void impl(const meta_return_ty& precomputed, const Tensor& self, int64_t, const Tensor& index, const Tensor& source,
+            const at::Scalar& alpha, const Tensor& out) {
+    if (!out.is_same(self)) out.copy_(self);
+    const Tensor scaled = alpha.equal(1) ? source : source.mul(alpha);
+    accumulate_along(out, precomputed.dim, index, scaled, at::native::ReductionType::SUM);
+  }
+};
+
+/// What `reduction` leaves other values unchanged by.
+at::Scalar identity_of(at::native::ReductionType reduction, at::ScalarType dtype) {
+  const bool is_max = reduction == at::native::ReductionType::MAX;
+  if (!is_max && reduction != at::native::ReductionType::MIN) return reduction == at::native::ReductionType::PROD;
+  return AT_DISPATCH_ALL_TYPES_AND3(at::kHalf, at::kBFloat16, at::kBool, dtype, "index_reduce", [&]() -> at::Scalar {
+    using limits = std::numeric_limits<scalar_t>;
+    if constexpr (limits::has_infinity) return is_max ? -limits::infinity() : limits::infinity();
+    return is_max ? limits::lowest() : limits::max();
+  });
+}
+
+struct IndexReduce : at::meta::structured_index_reduce {
+  void impl(const meta_return_ty& precomputed, const Tensor& self, int64_t, const Tensor& index, const Tensor& source,
+            std::string_view reduce, bool include_self, const Tensor& out) {
+    const int64_t dim = precomputed.dim;
+    const auto reduction = at::native::get_operator_enum(reduce, true);
+    const bool is_mean = reduction == at::native::ReductionType::MEAN;
+    if (!out.is_same(self)) out.copy_(self);
+    if (!include_self) out.index_fill_(dim, index.to(at::kLong), identity_of(reduction, out.scalar_type()));
+    accumulate_along(out, dim, index, source, is_mean ? at::native::ReductionType::SUM : reduction);
+    if (!is_mean) return;
+    const Tensor counts = include_self ? at::ones_like(out) : at::zeros_like(out);
+    accumulate_along(counts, dim, index, at::ones_like(source), at::native::ReductionType::SUM);
+    counts.masked_fill_(counts == 0, 1);
+    at::isFloatingType(out.scalar_type()) ? out.div_(counts) : out.div_(counts, "floor");
+  }
+};
+
+/// Elements in reverse order: a copy whose source has negative strides.
+Tensor flip(const Tensor& self, IntArrayRef dims) {
+  const Tensor out = at::empty_like(self);
+  const auto flipped = at::dim_list_to_bitset(dims, self.dim());
+  if (out.numel() == 0) return out;
+  at::DimVector sizes, out_strides, in_strides;
+  BufferRange in = buffer_range(self);
+  for (int64_t d = self.dim() - 1; d >= 0; --d) {
+    sizes.push_back(self.size(d));
+    out_strides.push_back(byte_stride(out, d));
+    in_strides.push_back(flipped[d] ? -byte_stride(self, d) : byte_stride(self, d));
+    if (flipped[d]) in.offset += (self.size(d) - 1) * byte_stride(self, d);
+  }
+  const IndexParams params{iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, {}, {}};
+  const BufferRange to = buffer_range(out);
+  launch_threads(kernel("indexing", "index_elements", {carrier_type(self.element_size()), "IndexMode::get"}),
+                 {static_cast<uint64_t>(out.numel())}, kThreadgroup, to, in, params, error_buffer(), to, to, to, to, to,
+                 to, to, to);
+  return out;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_STRUCTURED_CLASS(m, "index.Tensor_out", Index);
+  METAL_IMPL(m, "_index_put_impl_", at::native::_index_put_impl_);
+  METAL_IMPL(m, "index_select", index_select);
+  METAL_IMPL(m, "index_select.out", index_select_out);
+  METAL_STRUCTURED_CLASS(m, "index_add.out", IndexAdd);
+  METAL_STRUCTURED_CLASS(m, "index_reduce.out", IndexReduce);
+  METAL_STRUCTURED_CLASS(m, "index_copy.out", IndexCopy);
+  METAL_IMPL_OVERLOAD(m, "index_fill_.int_Scalar", index_fill__int_Scalar, at::native::index_fill_);
+  METAL_IMPL_OVERLOAD(m, "index_fill_.int_Tensor", index_fill__int_Tensor, at::native::index_fill_);
+  METAL_IMPL(m, "take", at::native::take);
+  METAL_IMPL(m, "take.out", at::native::take_out);
+  METAL_IMPL(m, "put_", at::native::put_);
+  METAL_IMPL(m, "flip", flip);
+  METAL_IMPL(m, "roll", at::native::roll);
+}
+
+}  // namespace torch_metal
+
+namespace at::native {
+REGISTER_PRIVATEUSE1_DISPATCH(index_stub, &torch_metal::index_stub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(index_put_stub, &torch_metal::index_put_stub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(index_fill_stub, &torch_metal::index_fill_stub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(index_copy_stub, &torch_metal::index_copy_stub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(take_stub, &torch_metal::take_stub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(put_stub, &torch_metal::put_stub_kernel)
+}  // namespace at::native

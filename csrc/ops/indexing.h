@@ -1,0 +1,41 @@
+// Reading, writing and accumulating at places that index tensors name: what every indexing operator comes down to.
+#pragma once
+
+#include <ATen/native/ReductionType.h>
+#include <ATen/native/TensorIterator.h>
+
+#include <string_view>
+
+#include "iteration_params.h"
+
+namespace torch_metal {
+
+/// The dimensions that are indexed, one for each index tensor.
+struct IndexedDimensions {
+  at::IntArrayRef sizes;
+  at::IntArrayRef strides;  ///< in bytes
+  bool wrap = true;         ///< negative indices count from the end; otherwise they are out of range
+};
+
+// Operands of the iterators are out, in, indices (int64) in that order; what is indexed has stride 0 along the indices.
+// An index out of range raises when the stream is next waited for.
+
+/// out = in[indices]
+void index_get(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
+/// out[indices] = in. Which of several values for one place stays is not defined.
+void index_put(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
+/// out[indices] = reduce(out[indices], in) for each element of `in`, in order, so results are reproducible. SUM, PROD,
+/// MAX or MIN.
+void index_accumulate(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed,
+                      at::native::ReductionType reduction);
+
+/// An iterator over out, in and indices, which have one shape.
+at::TensorIterator index_iterator(const at::Tensor& out, const at::Tensor& in, const at::Tensor& index);
+
+/// `tensor` with dimension `dim` of size `size` and stride 0: the same element for each index.
+at::Tensor without_stride(const at::Tensor& tensor, int64_t dim, int64_t size);
+
+/// A one-dimensional index for dimension `dim` of `sizes`, expanded to that shape, as int64.
+at::Tensor expand_index(const at::Tensor& index, int64_t dim, at::IntArrayRef sizes);
+
+}  // namespace torch_metal
