@@ -128,7 +128,8 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
   }
 }
 
-/// Sum over pixels of gradient x patches, as a tensor like `weight` [channels of gradient, channels of seen, kernel...].
+/// Sum over pixels of gradient x patches, as a tensor like `weight` [channels of gradient, channels of seen,
+/// kernel...].
 at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, const at::Tensor& weight,
                            const Geometry& geometry) {
   if (gradient.numel() == 0 || seen.numel() == 0) return at::zeros_like(weight, at::MemoryFormat::Contiguous);
@@ -136,7 +137,9 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, c
   WeightGradientParams params{convolution_patches(seen, gradient, geometry),
                               identity_patches(gradient, geometry.groups),
                               static_cast<uint32_t>(seen.size(1) / groups),
-                              static_cast<uint32_t>(gradient.size(1) / groups), static_cast<uint32_t>(groups), 0};
+                              static_cast<uint32_t>(gradient.size(1) / groups),
+                              static_cast<uint32_t>(groups),
+                              0};
   const uint64_t pixels = params.patches.columns;
   const uint64_t columns = at::ceil_div(params.patches.rows, 32u), rows = at::ceil_div(params.out_channels, 32u);
   // Weights are small, images are many: splits of the pixels keep the device busy, and are added up afterwards.
@@ -175,9 +178,10 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
   check_dtypes(input, weight);
   if (bias && bias->defined()) check_dtypes(input, *bias);
   const Geometry geometry(weight, stride, padding, dilation, groups);
-  const auto sizes = transposed ? at::native::conv_input_size(input.sizes(), weight.sizes(), padding, output_padding,
-                                                              stride, dilation, groups)
-                                : at::native::conv_output_size(input.sizes(), weight.sizes(), padding, stride, dilation);
+  const auto sizes = transposed
+                         ? at::native::conv_input_size(input.sizes(), weight.sizes(), padding, output_padding, stride,
+                                                       dilation, groups)
+                         : at::native::conv_output_size(input.sizes(), weight.sizes(), padding, stride, dilation);
   const at::Tensor out = at::empty(sizes, input.options().memory_format(format_of(input, weight)));
   if (transposed) {
     convolve(out, input, exchange_channels(weight, groups), bias, adjoint_patches(input, out, geometry), groups);
@@ -199,10 +203,12 @@ at::Tensor input_gradient(const at::Tensor& gradient, const at::Tensor& input, c
   return out;
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
-    const at::Tensor& grad_output, const at::Tensor& input, const at::Tensor& weight, at::IntArrayRef stride,
-    at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed, at::IntArrayRef, int64_t groups,
-    std::array<bool, 3> output_mask) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(const at::Tensor& grad_output,
+                                                                    const at::Tensor& input, const at::Tensor& weight,
+                                                                    at::IntArrayRef stride, at::IntArrayRef padding,
+                                                                    at::IntArrayRef dilation, bool transposed,
+                                                                    at::IntArrayRef, int64_t groups,
+                                                                    std::array<bool, 3> output_mask) {
   check_dtypes(input, weight);
   const Geometry geometry(weight, stride, padding, dilation, groups);
   at::Tensor grad_input, grad_weight, grad_bias;

@@ -41,10 +41,14 @@ constexpr Extent kThreadgroup{128};
 /// A type of the same size: elements are moved, not looked at.
 std::string_view carrier_type(size_t element_size) {
   switch (element_size) {
-    case 1: return "uchar";
-    case 2: return "ushort";
-    case 4: return "uint";
-    case 8: return "ulong";
+    case 1:
+      return "uchar";
+    case 2:
+      return "ushort";
+    case 4:
+      return "uint";
+    case 8:
+      return "ulong";
   }
   TORCH_CHECK_NOT_IMPLEMENTED(false, "indexing on metal: not implemented for elements of ", element_size, " bytes");
 }
@@ -127,11 +131,16 @@ Tensor target_offsets(const TensorIteratorBase& iter, const Dimensions& inner, c
 
 std::string_view accumulate_op(at::native::ReductionType reduction) {
   switch (reduction) {
-    case at::native::ReductionType::SUM: return "sum_op";
-    case at::native::ReductionType::PROD: return "product_op";
-    case at::native::ReductionType::MAX: return "maximum_op";
-    case at::native::ReductionType::MIN: return "minimum_op";
-    case at::native::ReductionType::MEAN: break;
+    case at::native::ReductionType::SUM:
+      return "sum_op";
+    case at::native::ReductionType::PROD:
+      return "product_op";
+    case at::native::ReductionType::MAX:
+      return "maximum_op";
+    case at::native::ReductionType::MIN:
+      return "minimum_op";
+    case at::native::ReductionType::MEAN:
+      break;
   }
   TORCH_CHECK_NOT_IMPLEMENTED(false, "accumulation on metal: no such reduction");
 }
@@ -153,9 +162,9 @@ void index_accumulate(const TensorIteratorBase& iter, const IndexedDimensions& i
   for (int d = 0; d < iter.ndim(); ++d) (index_varies(iter, d) ? inner : outer).which.push_back(d);
   const int64_t rows = c10::multiply_integers(outer.sizes(iter));
   const int64_t count = iter.numel() / rows;
-  const AccumulateParams params{iteration_shape(outer.sizes(iter)), outer.strides(iter, 0), outer.strides(iter, 1),
-                                iteration_shape(inner.sizes(iter)), inner.strides(iter, 1),
-                                static_cast<uint32_t>(count)};
+  const AccumulateParams params{
+      iteration_shape(outer.sizes(iter)), outer.strides(iter, 0), outer.strides(iter, 1),
+      iteration_shape(inner.sizes(iter)), inner.strides(iter, 1), static_cast<uint32_t>(count)};
   const auto [keys, order] = at::sort(target_offsets(iter, inner, indexed, count), /*stable=*/true, /*dim=*/0,
                                       /*descending=*/false);
   launch_threads(kernel("indexing", "accumulate_runs", {metal_type(iter.dtype(0)), accumulate_op(reduction)}),
@@ -258,11 +267,14 @@ Tensor& index_select_out(const Tensor& self, int64_t dim, const Tensor& index, T
   TORCH_CHECK_INDEX(index.dim() <= 1, "index_select(): Index is supposed to be a vector, but got dim: ", index.dim());
   TORCH_CHECK(index.scalar_type() == at::kLong || index.scalar_type() == at::kInt,
               "index_select(): Expected dtype int32 or int64 for index but got: ", index.scalar_type());
-  TORCH_CHECK(self.scalar_type() == out.scalar_type(), "index_select(): self and result must have the same scalar type");
+  TORCH_CHECK(self.scalar_type() == out.scalar_type(),
+              "index_select(): self and result must have the same scalar type");
   TORCH_CHECK(self.dim() > 0 || index.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ",
               index.numel(), " value(s)");
-  TORCH_CHECK(self.device() == index.device() && self.device() == out.device(), "Expected all tensors to be on the "
-              "same device, but found at least two devices, ", self.device(), " and ", index.device(), "!");
+  TORCH_CHECK(self.device() == index.device() && self.device() == out.device(),
+              "Expected all tensors to be on the "
+              "same device, but found at least two devices, ",
+              self.device(), " and ", index.device(), "!");
   at::DimVector sizes(self.sizes());
   if (self.dim() > 0) sizes[dim] = index.numel();
   at::native::resize_output(out, sizes);
@@ -272,9 +284,9 @@ Tensor& index_select_out(const Tensor& self, int64_t dim, const Tensor& index, T
   if (out.numel() == 0) return out;
   const Tensor source = at_least_1d(self), target = at_least_1d(out);
   const int64_t size = source.size(dim), bytes = byte_stride(source, dim);
-  index_get(index_iterator(target, without_stride(source, dim, index.numel()),
-                           expand_index(index, dim, target.sizes())),
-            {size, bytes, /*wrap=*/false});
+  index_get(
+      index_iterator(target, without_stride(source, dim, index.numel()), expand_index(index, dim, target.sizes())),
+      {size, bytes, /*wrap=*/false});
   return out;
 }
 
@@ -289,9 +301,9 @@ void accumulate_along(const Tensor& out, int64_t dim, const Tensor& index, const
   if (source.numel() == 0) return;
   const Tensor target = at_least_1d(out), values = at_least_1d(source);
   const int64_t size = target.size(dim), bytes = byte_stride(target, dim);
-  index_accumulate(index_iterator(without_stride(target, dim, index.numel()), values,
-                                  expand_index(index, dim, values.sizes())),
-                   {size, bytes, /*wrap=*/false}, reduction);
+  index_accumulate(
+      index_iterator(without_stride(target, dim, index.numel()), values, expand_index(index, dim, values.sizes())),
+      {size, bytes, /*wrap=*/false}, reduction);
 }
 
 struct IndexAdd : at::meta::structured_index_add {
@@ -344,7 +356,8 @@ Tensor flip(const Tensor& self, IntArrayRef dims) {
     in_strides.push_back(flipped[d] ? -byte_stride(self, d) : byte_stride(self, d));
     if (flipped[d]) in.offset += (self.size(d) - 1) * byte_stride(self, d);
   }
-  const IndexParams params{iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, {}, {}};
+  const IndexParams params{
+      iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, {}, {}};
   const BufferRange to = buffer_range(out);
   launch_threads(kernel("indexing", "index_elements", {carrier_type(self.element_size()), "IndexMode::get"}),
                  {static_cast<uint64_t>(out.numel())}, kThreadgroup, to, in, params, error_buffer(), to, to, to, to, to,

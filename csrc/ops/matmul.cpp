@@ -92,16 +92,24 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 template <class Scalar>
 void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
-  TORCH_CHECK(std::max({out.size(1), out.size(2), a.size(2)}) <= UINT32_MAX, "matrix multiplication on metal takes "
-              "fewer than 2^32 rows and columns, but got ", a.sizes(), " and ", b.sizes());
+  TORCH_CHECK(std::max({out.size(1), out.size(2), a.size(2)}) <= UINT32_MAX,
+              "matrix multiplication on metal takes "
+              "fewer than 2^32 rows and columns, but got ",
+              a.sizes(), " and ", b.sizes());
   // A row vector by a matrix is the transposed matrix by a column vector.
   if (out.size(1) == 1 && out.size(2) != 1) {
     return matmul_with<Scalar>(out.transpose(1, 2), b.transpose(1, 2), a.transpose(1, 2), self.transpose(1, 2), beta,
                                alpha);
   }
-  const MatmulParams<Scalar> params{
-      static_cast<uint32_t>(out.size(1)), static_cast<uint32_t>(out.size(2)), static_cast<uint32_t>(a.size(2)),
-      layout_of(a),  layout_of(b), layout_of(self), layout_of(out), scalar_of<Scalar>(alpha), scalar_of<Scalar>(beta)};
+  const MatmulParams<Scalar> params{static_cast<uint32_t>(out.size(1)),
+                                    static_cast<uint32_t>(out.size(2)),
+                                    static_cast<uint32_t>(a.size(2)),
+                                    layout_of(a),
+                                    layout_of(b),
+                                    layout_of(self),
+                                    layout_of(out),
+                                    scalar_of<Scalar>(alpha),
+                                    scalar_of<Scalar>(beta)};
   launch_matmul(out, a, b, self, params);
 }
 
@@ -133,9 +141,7 @@ void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
   run(float());
 }
 
-void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  matmul_into(out, a, b, out, 0, 1);
-}
+void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) { matmul_into(out, a, b, out, 0, 1); }
 
 namespace {
 
@@ -172,13 +178,16 @@ struct Addmv : at::meta::structured_addmv {
 at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Tensor& other) {
   TORCH_CHECK(self.dim() == 1 && other.dim() == 1, "1D tensors expected, but got ", self.dim(), "D and ", other.dim(),
               "D tensors");
-  TORCH_CHECK(self.scalar_type() == other.scalar_type(), name, " : expected both vectors to have same dtype, but found ",
-              self.scalar_type(), " and ", other.scalar_type());
-  TORCH_CHECK(self.numel() == other.numel(), "inconsistent tensor size, expected tensor [", self.numel(),
-              "] and src [", other.numel(), "] to have the same number of elements, but got ", self.numel(), " and ",
-              other.numel(), " elements respectively");
-  TORCH_CHECK(self.device() == other.device(), "Expected all tensors to be on the same device, but found at least two "
-              "devices, ", self.device(), " and ", other.device(), "!");
+  TORCH_CHECK(self.scalar_type() == other.scalar_type(), name,
+              " : expected both vectors to have same dtype, but found ", self.scalar_type(), " and ",
+              other.scalar_type());
+  TORCH_CHECK(self.numel() == other.numel(), "inconsistent tensor size, expected tensor [", self.numel(), "] and src [",
+              other.numel(), "] to have the same number of elements, but got ", self.numel(), " and ", other.numel(),
+              " elements respectively");
+  TORCH_CHECK(self.device() == other.device(),
+              "Expected all tensors to be on the same device, but found at least two "
+              "devices, ",
+              self.device(), " and ", other.device(), "!");
   const at::Tensor out = at::empty({}, self.options());
   matmul_into(out.view({1, 1}), self.unsqueeze(0), other.unsqueeze(1));
   return out;

@@ -6,9 +6,9 @@
 
 namespace torch_metal {
 
-/// out = beta * self + alpha * a b, over matrices [m, k] and [k, n], or batches [batch, m, k] and [batch, k, n] of them.
-/// All have one dtype; any strides, broadcast operands included. `self` has the sizes of out; it is ignored, NaN and
-/// all, if beta is 0, and may be out. `out` may share memory with a or b.
+/// out = beta * self + alpha * a b, over matrices [m, k] and [k, n], or batches [batch, m, k] and [batch, k, n] of
+/// them. All have one dtype; any strides, broadcast operands included. `self` has the sizes of out; it is ignored, NaN
+/// and all, if beta is 0, and may be out. `out` may share memory with a or b.
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const c10::Scalar& beta, const c10::Scalar& alpha);
 

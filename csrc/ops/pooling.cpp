@@ -97,8 +97,7 @@ struct Windows {
   IntArrayRef window{}, stride{}, padding{}, dilation{};
 
   PoolingParams params(const Tensor& in, const Tensor& out) const {
-    return adaptive ? adaptive_windows(in, out)
-                    : sliding_windows(in, out, spatial, window, stride, padding, dilation);
+    return adaptive ? adaptive_windows(in, out) : sliding_windows(in, out, spatial, window, stride, padding, dilation);
   }
 };
 
@@ -131,8 +130,8 @@ struct Counting {
 };
 
 void check_floating(const Tensor& tensor) {
-  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(tensor.scalar_type()), "average pooling on metal is not implemented for ",
-                              tensor.scalar_type());
+  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(tensor.scalar_type()),
+                              "average pooling on metal is not implemented for ", tensor.scalar_type());
 }
 
 void average_pool(const Tensor& in, const Windows& windows, const Counting& counting, const Tensor& out) {
@@ -280,11 +279,13 @@ Tensor& adaptive_avg_pool_out(const Tensor& self, IntArrayRef output_size, Tenso
   TORCH_CHECK(self.dim() == spatial + 1 || self.dim() == spatial + 2, "adaptive_avg_pool", spatial, "d(): Expected ",
               spatial + 1, "D or ", spatial + 2, "D tensor, but got ", self.sizes());
   for (int64_t d = -spatial; d < 0; ++d) {
-    TORCH_CHECK(self.size(d) > 0, "adaptive_avg_pool", spatial, "d(): Expected input to have non-zero size for "
-                "non-batch dimensions, but input has sizes ", self.sizes(), " with dimension ", d + self.dim(),
-                " being empty");
+    TORCH_CHECK(self.size(d) > 0, "adaptive_avg_pool", spatial,
+                "d(): Expected input to have non-zero size for "
+                "non-batch dimensions, but input has sizes ",
+                self.sizes(), " with dimension ", d + self.dim(), " being empty");
   }
-  TORCH_CHECK(self.dtype() == out.dtype(), "expected dtype ", self.dtype(), " for `output` but got dtype ", out.dtype());
+  TORCH_CHECK(self.dtype() == out.dtype(), "expected dtype ", self.dtype(), " for `output` but got dtype ",
+              out.dtype());
   at::DimVector shape(self.sizes().slice(0, self.dim() - spatial));
   shape.append(output_size.begin(), output_size.end());
   const bool resized = at::native::resize_output(out, shape);

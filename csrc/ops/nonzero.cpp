@@ -1,0 +1,95 @@
+// nonzero, and what selects by a mask.
+#include <ATen/ExpandUtils.h>
+#include <ATen/ceil_div.h>
+#include <ATen/native/Resize.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index.h>
+#include <ATen/ops/ne.h>
+
+#include "nonzero_params.h"
+#include "ops/iteration.h"
+#include "ops/registration.h"
+#include "runtime/launch.h"
+
+namespace torch_metal {
+namespace {
+
+using at::Tensor;
+
+constexpr Extent kSimdgroup{32};
+
+Tensor& nonzero_out(const Tensor& self, Tensor& out) {
+  TORCH_CHECK(out.scalar_type() == at::kLong,
+              "nonzero: Expected out tensor to have scalar type Long but got scalar type ", out.scalar_type());
+  TORCH_CHECK(self.device() == out.device(), "expected self and out to be on the same device, but got out on ",
+              out.device(), " and self on ", self.device());
+  const Tensor mask = (self.scalar_type() == at::kBool ? self : self.ne(0)).contiguous();
+  at::DimVector sizes(self.sizes().rbegin(), self.sizes().rend());
+  const NonzeroParams params{iteration_shape(mask.numel() == 0 ? at::DimVector() : sizes),
+                             static_cast<uint32_t>(mask.numel())};
+  const auto chunks = static_cast<uint32_t>(at::ceil_div<int64_t>(mask.numel(), kNonzeroChunk));
+  const Tensor counts = at::empty({chunks}, self.options().dtype(at::kInt));
+  const Tensor total = at::empty({}, self.options().dtype(at::kLong));
+  launch_groups(kernel("nonzero", "count_true"), {chunks}, kSimdgroup, counts, mask, params);
+  launch_groups(kernel("nonzero", "scan_counts"), {1}, kSimdgroup, counts, total, chunks);
+  const int64_t rows = total.item<int64_t>();
+  at::native::resize_output(out, {rows, self.dim()});
+  if (out.numel() == 0) return out;
+  const Tensor target = out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
+  launch_groups(kernel("nonzero", "write_coordinates"), {chunks}, kSimdgroup, target, counts, mask, params);
+  if (!target.is_same(out)) out.copy_(target);
+  return out;
+}
+
+Tensor nonzero(const Tensor& self) {
+  Tensor out = at::empty({0}, self.options().dtype(at::kLong));
+  return nonzero_out(self, out);
+}
+
+Tensor masked_select(const Tensor& self, const Tensor& mask) {
+  TORCH_CHECK(mask.scalar_type() == at::kBool, "masked_select: expected BoolTensor for mask");
+  const auto at_least_1d = [](const Tensor& t) { return t.dim() == 0 ? t.unsqueeze(0) : t; };
+  const Tensor flags = at_least_1d(mask), values = at_least_1d(self);
+  const auto [where, from] = at::expand_outplace(flags, values);
+  return at::index(*from, {*where});
+}
+
+Tensor& masked_select_out(const Tensor& self, const Tensor& mask, Tensor& out) {
+  TORCH_CHECK(self.scalar_type() == out.scalar_type(),
+              "masked_select(): self and result must have the same scalar type");
+  const Tensor selected = torch_metal::masked_select(self, mask);
+  at::native::resize_output(out, selected.sizes());
+  return out.copy_(selected);
+}
+
+Tensor& masked_scatter_(Tensor& self, const Tensor& mask, const Tensor& source) {
+  TORCH_CHECK(self.scalar_type() == source.scalar_type(),
+              "masked_scatter_: expected self and source to have same dtypes but got ", self.scalar_type(), " and ",
+              source.scalar_type());
+  TORCH_CHECK(mask.scalar_type() == at::kBool, "masked_scatter_ only supports boolean masks, but got mask with dtype ",
+              mask.scalar_type());
+  const Tensor where = mask.expand(self.sizes());
+  if (self.numel() == 0) return self;
+  const Tensor target = self.dim() == 0 ? self.unsqueeze(0) : self;
+  const Tensor places = torch_metal::nonzero(self.dim() == 0 ? where.unsqueeze(0) : where);
+  TORCH_CHECK(places.size(0) <= source.numel(),
+              "masked_scatter_: expected source to have at least as many elements as "
+              "mask has ones, but got ",
+              source.numel(), " and ", places.size(0));
+  c10::List<std::optional<Tensor>> indices;
+  for (const Tensor& index : places.unbind(1)) indices.push_back(index);
+  target.index_put_(indices, source.reshape(-1).slice(0, 0, places.size(0)));
+  return self;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "nonzero", nonzero);
+  METAL_IMPL(m, "nonzero.out", nonzero_out);
+  METAL_IMPL(m, "masked_select", masked_select);
+  METAL_IMPL(m, "masked_select.out", masked_select_out);
+  METAL_IMPL(m, "masked_scatter_", masked_scatter_);
+}
+
+}  // namespace torch_metal
