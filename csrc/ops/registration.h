@@ -7,7 +7,12 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <functional>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "runtime/host_route.h"
 #include "runtime/route.h"
@@ -33,6 +38,12 @@ inline bool wants_host(const at::ITensorListRef& list) {
     if (needs_host(t)) return true;
   return false;
 }
+inline bool wants_host(const c10::List<std::optional<at::Tensor>>& list) {
+  return std::any_of(list.begin(), list.end(), [](const std::optional<at::Tensor>& t) { return wants_host(t); });
+}
+inline bool wants_host(std::optional<at::ScalarType> dtype) {
+  return dtype == at::kDouble || dtype == at::kComplexDouble;
+}
 template <class T>
 bool wants_host(const T&) {
   return false;
@@ -40,6 +51,66 @@ bool wants_host(const T&) {
 
 /// The handle of "aten::<name>", looked up once.
 c10::OperatorHandle find_operator(std::string_view name);
+
+/// What a call on the host returns: values off the stack, references to the arguments that were written.
+template <class R>
+struct HostResult {
+  template <class... A>
+  static R take(torch::jit::Stack& stack, A&...) {
+    return c10::impl::PopResult<R>::call(stack);
+  }
+};
+template <>
+struct HostResult<void> {
+  template <class... A>
+  static void take(torch::jit::Stack&, A&...) {}
+};
+
+/// The tensors among `arguments` that may be returned by reference, in order.
+template <class... A>
+std::vector<std::reference_wrapper<const at::Tensor>> tensors(A&... arguments) {
+  std::vector<std::reference_wrapper<const at::Tensor>> found;
+  const auto add = [&](auto& argument) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(argument)>, at::Tensor>) found.emplace_back(argument);
+  };
+  (add(arguments), ...);
+  return found;
+}
+
+/// In-place operators return their first tensor, out variants their last: the non-const references of a signature.
+template <class... A>
+std::vector<std::reference_wrapper<at::Tensor>> written_tensors(A&... arguments) {
+  std::vector<std::reference_wrapper<at::Tensor>> found;
+  const auto add = [&](auto& argument) {
+    if constexpr (std::is_same_v<decltype(argument), at::Tensor&>) found.emplace_back(argument);
+  };
+  (add(arguments), ...);
+  return found;
+}
+template <>
+struct HostResult<at::Tensor&> {
+  template <class... A>
+  static at::Tensor& take(torch::jit::Stack&, A&... arguments) {
+    return written_tensors(arguments...).front();
+  }
+};
+template <>
+struct HostResult<const at::Tensor&> {
+  template <class... A>
+  static const at::Tensor& take(torch::jit::Stack&, A&... arguments) {
+    return tensors(arguments...).front();
+  }
+};
+template <class... R>
+struct HostResult<std::tuple<R&...>> {
+  template <class... A>
+  static std::tuple<R&...> take(torch::jit::Stack&, A&... arguments) {
+    return [&]<size_t... i>(std::index_sequence<i...>) {
+      const auto written = written_tensors(arguments...);
+      return std::tuple<R&...>(written[i].get()...);
+    }(std::index_sequence_for<R...>());
+  }
+};
 
 template <OperatorName name, auto function, class Signature>
 struct Operator;
@@ -52,17 +123,13 @@ struct Operator<name, function, R (*)(A...)> {
     return function(std::forward<A>(arguments)...);
   }
 
-  // The CPU kernel over the same memory. Reference results are the argument they name.
+  // The CPU kernel over the same memory. Reference results are the arguments they name.
   static R on_host(A... arguments) {
     static const auto op = find_operator(name.text);
-    torch::jit::Stack stack;
-    torch::jit::push(stack, arguments...);
+    torch::jit::Stack stack = c10::impl::boxArgs<A...>(std::forward<A>(arguments)...);
     run_on_host(op, &stack, Route::host);
-    return result(std::forward<A>(arguments)..., stack);
+    return HostResult<R>::take(stack, arguments...);
   }
-
-  template <class... Rest>
-  static R result(Rest&&... arguments_and_stack);
 };
 
 }  // namespace detail

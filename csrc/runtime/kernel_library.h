@@ -23,6 +23,11 @@ struct Kernel {
 const Kernel& kernel(std::string_view family, std::string_view function,
                      c10::ArrayRef<std::string_view> template_arguments = {});
 
+/// Compiles a source that needs no file beside it. Throws c10::Error with the compiler's text. The caller owns it.
+MTL::Library* compile_library(const std::string& source);
+/// A kernel of a compiled library. Throws c10::Error for an unknown name.
+Kernel compile_kernel(MTL::Library* library, const std::string& name);
+
 /// The MSL spelling of a dtype: "float", "half", "bfloat", "long", "bool", "float2" for complex64 ...
 /// Throws NotImplementedError for what no Apple GPU has (float64, complex128).
 std::string_view metal_type(c10::ScalarType dtype);

@@ -9,9 +9,11 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/native/TensorIterator.h>
 
+#include <mutex>
 #include <type_traits>
 
 #include "runtime/kernel_library.h"
+#include "runtime/stream.h"
 
 namespace torch_metal {
 
@@ -55,13 +57,15 @@ class Dispatch {
     static_assert(sizeof(T) <= 4096, "setBytes takes at most 4 KB");
     bind_bytes(&value, sizeof(T));
   }
+  void bind_bytes(const void* data, size_t size);
   void threads(Extent grid, Extent threadgroup);
   void groups(Extent grid, Extent threadgroup);
 
  private:
-  void bind_bytes(const void* data, size_t size);
   void check_complete() const;
   const Kernel& kernel_;
+  Stream& stream_;
+  std::unique_lock<std::mutex> lock_;
   MTL::ComputeCommandEncoder* encoder_;
   unsigned index_ = 0;
 };

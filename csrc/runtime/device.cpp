@@ -1,0 +1,44 @@
+#include "runtime/device.h"
+
+#include <c10/util/Exception.h>
+#include <pthread.h>
+
+#include <atomic>
+
+namespace torch_metal {
+
+namespace {
+
+std::atomic<bool> open{false};
+std::atomic<bool> forked{false};
+
+MTL::Device* open_device() {
+  MTL::Device* device = MTL::CreateSystemDefaultDevice();
+  TORCH_CHECK(device, "This machine has no Metal device");
+  open = true;
+  pthread_atfork(nullptr, nullptr, [] { forked = true; });
+  return device;
+}
+
+}  // namespace
+
+MTL::Device* device() {
+  TORCH_CHECK(!in_bad_fork(),
+              "Cannot re-initialize metal in forked subprocess. To use metal with multiprocessing, you must use the "
+              "'spawn' start method");
+  static MTL::Device* const device = open_device();
+  return device;
+}
+
+bool device_is_open() { return open; }
+
+bool in_bad_fork() { return forked; }
+
+c10::DeviceIndex device_count() noexcept { return 1; }
+
+void check_device_index(c10::DeviceIndex index) {
+  TORCH_CHECK(index == 0 || index == -1, "Invalid device metal:", static_cast<int>(index),
+              ": there is one Metal device, metal:0");
+}
+
+}  // namespace torch_metal

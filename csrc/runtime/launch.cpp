@@ -1,0 +1,94 @@
+#include "runtime/launch.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/block_pool.h"
+#include "runtime/device.h"
+#include "runtime/route.h"
+#include "runtime/stream.h"
+
+namespace torch_metal {
+
+BufferRange buffer_range(const at::TensorBase& tensor, const void* data) {
+  if (!data) return {};
+  const Block* const block = block_of(tensor.storage().data_ptr());
+  const Segment* const segment = block ? block->segment : find_segment(data);
+  TORCH_CHECK(segment, "Expected a tensor on metal, got one on ", tensor.device());
+  return {segment->buffer, static_cast<uint64_t>(static_cast<const char*>(data) - segment->base)};
+}
+
+BufferRange buffer_range(const at::TensorBase& tensor) {
+  return tensor.defined() ? buffer_range(tensor, tensor.const_data_ptr()) : BufferRange{};
+}
+
+BufferRange operand(const at::TensorIteratorBase& iterator, int i) {
+  return buffer_range(iterator.tensor_base(i), iterator.data_ptr(i));
+}
+
+BufferRange error_buffer() {
+  const char* const name = OperatorScope::current_name();
+  Stream& stream = Stream::current();
+  const auto guard = stream.lock();
+  return {stream.error_buffer(name ? name : "metal"), 0};
+}
+
+namespace detail {
+
+namespace {
+
+MTL::Size metal_size(const Extent& extent) { return MTL::Size(extent.x, extent.y, extent.z); }
+
+// Some pipelines allow fewer threads than asked for: halves the longest side until they do.
+Extent fit(Extent threadgroup, uint64_t limit) {
+  const std::array sides{&threadgroup.x, &threadgroup.y, &threadgroup.z};
+  while (threadgroup.x * threadgroup.y * threadgroup.z > limit) {
+    uint64_t& longest = **std::max_element(sides.begin(), sides.end(), [](auto* a, auto* b) { return *a < *b; });
+    longest = (longest + 1) / 2;
+  }
+  return threadgroup;
+}
+
+}  // namespace
+
+Dispatch::Dispatch(const Kernel& kernel)
+    : kernel_(kernel), stream_(Stream::current()), lock_(stream_.lock()), encoder_(stream_.encoder()) {
+  encoder_->setComputePipelineState(kernel.pipeline);
+}
+
+void Dispatch::bind(const BufferRange& range) { encoder_->setBuffer(range.buffer, range.offset, index_++); }
+
+void Dispatch::bind(ThreadgroupMemory memory) {
+  encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, 0);
+}
+
+void Dispatch::bind_bytes(const void* data, size_t size) { encoder_->setBytes(data, size, index_++); }
+
+void Dispatch::threads(Extent grid, Extent threadgroup) {
+  check_complete();
+  const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
+  encoder_->dispatchThreads(metal_size(grid), metal_size(fit(threadgroup, limit)));
+  stream_.end_operation();
+  take_route(Route::msl);
+}
+
+void Dispatch::groups(Extent grid, Extent threadgroup) {
+  check_complete();
+  const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
+  TORCH_CHECK(threadgroup.x * threadgroup.y * threadgroup.z <= limit, "The kernel ", kernel_.name, " runs at most ",
+              limit, " threads in a threadgroup on this device");
+  encoder_->dispatchThreadgroups(metal_size(grid), metal_size(threadgroup));
+  stream_.end_operation();
+  take_route(Route::msl);
+}
+
+void Dispatch::check_complete() const {
+  TORCH_INTERNAL_ASSERT(index_ == kernel_.argument_count, kernel_.name, " takes ", kernel_.argument_count,
+                        " buffers, got ", index_);
+}
+
+}  // namespace detail
+
+}  // namespace torch_metal

@@ -1,0 +1,192 @@
+#include "runtime/stream.h"
+
+#include <c10/util/Exception.h>
+
+#include <array>
+#include <atomic>
+
+#include "runtime/device.h"
+
+namespace torch_metal {
+
+namespace {
+
+// A command buffer costs a GPU about 20 us; 50 operations in each make that small.
+constexpr unsigned kOperationsPerBuffer = 50;
+constexpr c10::StreamId kPoolStreams = 16;
+
+std::array<std::atomic<Stream*>, kPoolStreams + 1> streams{};  // 0 is the default stream; never destroyed
+std::mutex creation_mutex;
+thread_local c10::StreamId current_stream = 0;
+
+template <class Function>
+void for_each_stream(Function function) {
+  for (auto& entry : streams)
+    if (Stream* stream = entry.load(std::memory_order_acquire)) function(*stream);
+}
+
+}  // namespace
+
+Stream& Stream::get(c10::StreamId id) {
+  TORCH_CHECK(id >= 0 && id <= kPoolStreams, "Not a stream of the metal device: id ", id);
+  auto& entry = streams[id];
+  if (Stream* stream = entry.load(std::memory_order_acquire)) return *stream;
+  const std::lock_guard<std::mutex> lock(creation_mutex);
+  if (!entry.load(std::memory_order_relaxed)) entry.store(new Stream(id), std::memory_order_release);
+  return *entry.load(std::memory_order_relaxed);
+}
+
+Stream& Stream::current() { return get(current_stream); }
+
+c10::StreamId Stream::exchange_current(c10::StreamId id) {
+  get(id);
+  return std::exchange(current_stream, id);
+}
+
+c10::StreamId Stream::current_id() { return current_stream; }
+
+c10::StreamId Stream::next_from_pool() {
+  static std::atomic<c10::StreamId> next{0};
+  return 1 + next.fetch_add(1, std::memory_order_relaxed) % kPoolStreams;
+}
+
+void Stream::synchronize_all() {
+  wait_all();
+  for_each_stream([](Stream& stream) { stream.synchronize(); });
+}
+
+void Stream::wait_all() {
+  for_each_stream([](Stream& stream) { stream.wait_for(stream.flush()); });
+}
+
+Stream::Stream(c10::StreamId id) : id_(id), queue_(device()->newCommandQueue()) {
+  TORCH_CHECK(queue_, "The metal device has no more command queues");
+}
+
+uint64_t Stream::flush() {
+  const auto guard = lock();
+  commit();
+  return committed_;
+}
+
+bool Stream::is_idle() {
+  const auto guard = lock();
+  retire();
+  return !buffer_ && in_flight_.empty();
+}
+
+bool Stream::has_completed(uint64_t number) {
+  const auto guard = lock();
+  retire();
+  return number <= committed_ && (in_flight_.empty() || in_flight_.front().number > number);
+}
+
+void Stream::wait_for(uint64_t number) {
+  auto guard = lock();
+  while (true) {
+    retire();
+    if (in_flight_.empty() || in_flight_.front().number > number) return;
+    MTL::CommandBuffer* const oldest = in_flight_.front().buffer->retain();
+    guard.unlock();
+    oldest->waitUntilCompleted();
+    oldest->release();
+    guard.lock();
+  }
+}
+
+void Stream::synchronize() {
+  wait_for(flush());
+  raise_reported_errors();
+}
+
+void Stream::copy(const MTL::Buffer* destination, uint64_t destination_offset, const MTL::Buffer* source,
+                  uint64_t source_offset, uint64_t size) {
+  const auto guard = lock();
+  const AutoreleaseScope pool;
+  close_encoder();
+  open_buffer();
+  MTL::BlitCommandEncoder* const blit = buffer_->blitCommandEncoder();
+  blit->copyFromBuffer(source, source_offset, destination, destination_offset, size);
+  blit->endEncoding();
+  end_operation();
+}
+
+MTL::CommandBuffer* Stream::signal(const MTL::Event* event, uint64_t value) {
+  const auto guard = lock();
+  close_encoder();
+  open_buffer();
+  MTL::CommandBuffer* const carrier = buffer_->retain();
+  buffer_->encodeSignalEvent(event, value);
+  commit();
+  return carrier;
+}
+
+void Stream::wait(const MTL::Event* event, uint64_t value) {
+  const auto guard = lock();
+  close_encoder();
+  open_buffer();
+  buffer_->encodeWait(event, value);
+}
+
+MTL::ComputeCommandEncoder* Stream::encoder() {
+  if (!encoder_) {
+    open_buffer();
+    const AutoreleaseScope pool;
+    encoder_ = buffer_->computeCommandEncoder()->retain();
+  }
+  return encoder_;
+}
+
+void Stream::end_operation() {
+  ++operations_;
+  retire();
+  if (operations_ >= kOperationsPerBuffer || in_flight_.empty()) commit();
+}
+
+void Stream::open_buffer() {
+  if (buffer_) return;
+  const AutoreleaseScope pool;
+  buffer_ = queue_->commandBuffer()->retain();
+}
+
+void Stream::close_encoder() {
+  if (!encoder_) return;
+  encoder_->endEncoding();
+  encoder_->release();
+  encoder_ = nullptr;
+}
+
+void Stream::commit() {
+  if (!buffer_) return;
+  close_encoder();
+  buffer_->commit();
+  in_flight_.push_back({++committed_, buffer_});
+  buffer_ = nullptr;
+  operations_ = 0;
+}
+
+// Lets go of the command buffers that are done.
+void Stream::retire() {
+  while (!in_flight_.empty() && in_flight_.front().buffer->status() >= MTL::CommandBufferStatusCompleted) {
+    MTL::CommandBuffer* const done = in_flight_.front().buffer;
+    in_flight_.pop_front();
+    if (done->status() == MTL::CommandBufferStatusError && failure_.empty()) {
+      const NS::Error* const error = done->error();
+      failure_ = error ? error->localizedDescription()->utf8String() : "a command buffer failed";
+    }
+    done->release();
+  }
+}
+
+void Stream::raise_reported_errors() {
+  const auto guard = lock();
+  retire();
+  if (!in_flight_.empty()) return;  // kernels may still be writing
+  const std::string failure = std::exchange(failure_, {});
+  const std::string reported = errors_.take_messages();
+  if (failure.empty() && reported.empty()) return;
+  const std::string text = reported.empty() ? "metal: " + failure : reported;
+  throw c10::AcceleratorError({__func__, __FILE__, static_cast<uint32_t>(__LINE__)}, 1, text);
+}
+
+}  // namespace torch_metal

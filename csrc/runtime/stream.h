@@ -1,0 +1,84 @@
+// A stream: a Metal command queue, the command buffer that is being filled, and those that are executing.
+//
+// Work is encoded and comes back at once. A command buffer is committed when it is full, when the queue has run dry,
+// or when someone waits. Command buffers of a stream are numbered 1, 2, ... and execute in that order.
+#pragma once
+
+#include <Metal/Metal.hpp>
+#include <c10/core/Stream.h>
+
+#include <deque>
+#include <mutex>
+#include <string>
+
+#include "runtime/error_buffer.h"
+
+namespace torch_metal {
+
+class Stream {
+ public:
+  static Stream& get(c10::StreamId id);
+  static Stream& current();
+  /// Makes `id` this thread's current stream. Returns the one before.
+  static c10::StreamId exchange_current(c10::StreamId id);
+  static c10::StreamId current_id();
+  /// The next stream of the pool, round robin.
+  static c10::StreamId next_from_pool();
+  /// Waits for every stream. Raises what kernels reported.
+  static void synchronize_all();
+  /// Waits for every stream and raises nothing.
+  static void wait_all();
+
+  c10::StreamId id() const { return id_; }
+  MTL::CommandQueue* queue() const { return queue_; }
+
+  /// Commits the open command buffer. Returns the number of the last one committed.
+  uint64_t flush();
+  /// True if nothing is encoded or executing.
+  bool is_idle();
+  bool has_completed(uint64_t number);
+  void wait_for(uint64_t number);
+  /// Flushes, waits, raises what kernels reported (c10::AcceleratorError).
+  void synchronize();
+  /// Raises what kernels that are done have reported.
+  void raise_reported_errors();
+
+  /// Copies bytes in stream order. Offsets and size are multiples of 4, as Metal wants.
+  void copy(const MTL::Buffer* destination, uint64_t destination_offset, const MTL::Buffer* source,
+            uint64_t source_offset, uint64_t size);
+  /// Commits a signal of `event`. Returns the command buffer that carries it, retained.
+  MTL::CommandBuffer* signal(const MTL::Event* event, uint64_t value);
+  /// What is encoded from here on waits for `event`.
+  void wait(const MTL::Event* event, uint64_t value);
+
+  /// Encoding: hold lock(), use encoder(), call end_operation().
+  std::unique_lock<std::mutex> lock() { return std::unique_lock<std::mutex>(mutex_); }
+  MTL::ComputeCommandEncoder* encoder();
+  void end_operation();
+  const MTL::Buffer* error_buffer(const char* operator_name) { return errors_.for_operator(operator_name); }
+
+ private:
+  explicit Stream(c10::StreamId id);
+  void open_buffer();
+  void close_encoder();
+  void commit();
+  void retire();
+
+  struct InFlight {
+    uint64_t number;
+    MTL::CommandBuffer* buffer;
+  };
+
+  const c10::StreamId id_;
+  MTL::CommandQueue* const queue_;
+  std::mutex mutex_;  ///< guards all below
+  MTL::CommandBuffer* buffer_ = nullptr;
+  MTL::ComputeCommandEncoder* encoder_ = nullptr;
+  unsigned operations_ = 0;  ///< in buffer_
+  std::deque<InFlight> in_flight_;
+  uint64_t committed_ = 0;
+  std::string failure_;  ///< of a command buffer, not yet raised
+  ErrorBuffers errors_;
+};
+
+}  // namespace torch_metal
