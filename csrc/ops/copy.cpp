@@ -1,0 +1,160 @@
+// copy_: between dtypes, strides and devices. Host and device share memory, so what crosses is a memcpy, ordered with
+// the stream: the CPU touches device memory only when the stream has nothing left to do.
+#include <ATen/EmptyTensor.h>
+#include <torch/library.h>
+
+#include "ops/copy_layout.h"
+#include "runtime/allocator.h"
+#include "runtime/device.h"
+#include "runtime/host_route.h"
+#include "runtime/route.h"
+#include "runtime/stream.h"
+
+namespace torch_metal {
+
+namespace {
+
+CopyFlags flags_between(const at::Tensor& to, const at::Tensor& from) {
+  return {to.is_conj() != from.is_conj(), to.is_neg() != from.is_neg()};
+}
+
+bool keeps_bits(const at::Tensor& to, const at::Tensor& from) {
+  const CopyFlags flags = flags_between(to, from);
+  return to.scalar_type() == from.scalar_type() && !flags.conjugate && !flags.negate;
+}
+
+// One piece with 32-bit offsets, bits unchanged. Dense pieces move 16 bytes a thread where they are aligned to that.
+void move(const at::TensorIteratorBase& piece) {
+  const BufferRange to = operand(piece, 0), from = operand(piece, 1);
+  const size_t size = piece.element_size(0);
+  if (!piece.is_contiguous()) {
+    const CopyGrid g = copy_grid(piece);
+    launch_threads(kernel("copy", "move_strided", {bits_type(size)}), g.grid, g.threadgroup, to, from, g.layout);
+    return;
+  }
+  const uint64_t bytes = piece.numel() * size;
+  const size_t width = (to.offset | from.offset | bytes) % 16 == 0 ? 16 : size;
+  launch_threads(kernel("copy", "move_dense", {bits_type(width)}), {bytes / width}, {256}, to, from);
+}
+
+void convert(const at::TensorIteratorBase& piece, const CopyFlags& flags) {
+  const BufferRange to = operand(piece, 0), from = operand(piece, 1);
+  const std::array<std::string_view, 2> types{metal_type(piece.dtype(0)), metal_type(piece.dtype(1))};
+  if (piece.is_contiguous()) {
+    launch_threads(kernel("copy", "copy_dense", types), {static_cast<uint64_t>(piece.numel())}, {256}, to, from, flags);
+  } else {
+    const CopyGrid g = copy_grid(piece);
+    launch_threads(kernel("copy", "copy_strided", types), g.grid, g.threadgroup, to, from, flags, g.layout);
+  }
+}
+
+void copy_on_host(const at::Tensor& to, const at::Tensor& from) {
+  Stream::current().synchronize();
+  cpu_alias(to).copy_(cpu_alias(from));
+}
+
+// Both are memory that kernels can reach: metal or pinned.
+void copy_on_device(const at::Tensor& to, const at::Tensor& from) {
+  const bool bits = keeps_bits(to, from);
+  auto iterator = at::TensorIteratorConfig()
+                      .add_output(to)
+                      .add_const_input(from)
+                      .resize_outputs(false)
+                      .check_all_same_dtype(false)
+                      .check_all_same_device(false)
+                      .build();
+  if ((!bits && (needs_host(to) || needs_host(from))) || !fits_copy_layout(iterator)) {
+    copy_on_host(to, from);
+    take_route(Route::host);
+    return;
+  }
+  const CopyFlags flags = flags_between(to, from);
+  for (const auto& piece : iterator.with_32bit_indexing()) {
+    if (bits) {
+      move(piece);
+    } else {
+      convert(piece, flags);
+    }
+  }
+}
+
+// A kernel reads or writes pinned memory after we return: it is not reused before that.
+void keep_pinned(const at::Tensor& host) { record_use(host.storage().data_ptr(), Stream::current_id()); }
+
+// Pinned, and its dtype the device tensor's: kernels may work on it as it is.
+bool can_use_in_place(const at::Tensor& host, const at::Tensor& device) {
+  return host.scalar_type() == device.scalar_type() && is_pinned(host.const_data_ptr());
+}
+
+void copy_from_host(const at::Tensor& to, const at::Tensor& from, bool non_blocking) {
+  if (Stream::current().is_idle()) {
+    cpu_alias(to).copy_(from);
+    return;
+  }
+  // The stream may still use what lies at `to`. Kernels copy in its order, from memory that stays as it is.
+  at::Tensor source = from;
+  if (!non_blocking || !can_use_in_place(from, to)) {
+    source = at::detail::empty_generic(from.sizes(), host_allocator(), c10::DispatchKeySet(c10::DispatchKey::CPU),
+                                       to.scalar_type(), std::nullopt);
+    source.copy_(from);
+  }
+  copy_on_device(to, source);
+  keep_pinned(source);
+}
+
+void copy_to_host(const at::Tensor& to, const at::Tensor& from, bool non_blocking) {
+  if (non_blocking && can_use_in_place(to, from)) {
+    copy_on_device(to, from);
+    keep_pinned(to);
+    return;
+  }
+  Stream::current().synchronize();
+  to.copy_(cpu_alias(from));
+}
+
+at::Tensor& copy_(at::Tensor& self, const at::Tensor& source, bool non_blocking) {
+  if (self.is_same(source)) return self;
+  const OperatorScope scope("copy_");
+  if (self.numel() == 0 || source.numel() == 0) {
+    source.expand(self.sizes());  // raises if the sizes do not fit
+  } else if (self.device() == source.device()) {
+    copy_on_device(self, source);
+  } else if (source.is_cpu()) {
+    copy_from_host(self, source, non_blocking);
+  } else if (self.is_cpu()) {
+    copy_to_host(self, source, non_blocking);
+  } else {
+    TORCH_CHECK_NOT_IMPLEMENTED(false, "Cannot copy from ", source.device(), " to ", self.device());
+  }
+  return self;
+}
+
+at::Tensor copy_from(const at::Tensor& source, const at::Tensor& to, bool non_blocking) {
+  at::Tensor self = to;
+  return copy_(self, source, non_blocking);
+}
+
+at::Tensor copy_from_and_resize(const at::Tensor& source, const at::Tensor& to) {
+  to.resize_(source.sizes());
+  return copy_from(source, to, /*non_blocking=*/false);
+}
+
+at::Scalar local_scalar_dense(const at::Tensor& self) {
+  Stream::current().synchronize();
+  return at::_local_scalar_dense(cpu_alias(self));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  m.impl("copy_", TORCH_FN(copy_));
+  m.impl("_copy_from", TORCH_FN(copy_from));
+  m.impl("_copy_from_and_resize", TORCH_FN(copy_from_and_resize));
+  m.impl("_local_scalar_dense", TORCH_FN(local_scalar_dense));
+}
+
+// These bits are dealt with above; PyTorch's fallback for them would copy to resolve them, and so come back here.
+TORCH_LIBRARY_IMPL(aten, Conjugate, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
+TORCH_LIBRARY_IMPL(aten, Negative, m) { m.impl("_copy_from", torch::CppFunction::makeFallthrough()); }
+
+}  // namespace torch_metal
