@@ -1,0 +1,62 @@
+// torch_metal._C: what the Python package calls. Thin; the work is in runtime/.
+#include <torch/csrc/utils/pybind.h>
+
+#include "python/dlpack.h"
+#include "python/shader.h"
+#include "runtime/allocator.h"
+#include "runtime/device.h"
+#include "runtime/generator.h"
+#include "runtime/kernel_library.h"
+#include "runtime/route.h"
+#include "runtime/stream.h"
+
+namespace py = pybind11;
+using namespace torch_metal;
+
+namespace {
+
+py::dict routes_as_dict() {
+  const RouteCounts counts = route_counts();
+  py::dict result;
+  result["msl"] = counts.msl;
+  result["mps_graph"] = counts.mps_graph;
+  result["host"] = counts.host;
+  result["fallback"] = counts.fallback;
+  return result;
+}
+
+py::dict properties() {
+  py::dict result;
+  result["name"] = device()->name()->utf8String();
+  result["total_memory"] = device()->recommendedMaxWorkingSetSize();
+  result["max_buffer_length"] = device()->maxBufferLength();
+  result["max_threadgroup_memory_length"] = device()->maxThreadgroupMemoryLength();
+  result["max_threads_per_threadgroup"] = device()->maxThreadsPerThreadgroup().width;
+  result["unified_memory"] = device()->hasUnifiedMemory();
+  return result;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+  m.def("device_count", &device_count);
+  m.def("device_is_open", &device_is_open);
+  m.def("in_bad_fork", &in_bad_fork);
+  m.def("open_device", [] { device(); });
+  m.def("properties", &properties);
+  m.def("synchronize", &Stream::synchronize_all, py::call_guard<py::gil_scoped_release>());
+  m.def("wait_all", &Stream::wait_all, py::call_guard<py::gil_scoped_release>());
+  m.def("default_generator", &default_generator);
+
+  m.def("set_memory_fraction", &set_memory_fraction);
+  m.def("memory_fraction", &memory_fraction);
+  m.def("memory_limit", &memory_limit);
+
+  m.def("route_counts", &routes_as_dict);
+  m.def("reset_route_counts", &reset_route_counts);
+  m.def("fallback_operators", &fallback_operators);
+
+  m.def("flatten_source", &flatten_source);
+  m.def("to_dlpack", &to_dlpack);
+  define_shader(m);
+}

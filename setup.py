@@ -1,0 +1,36 @@
+"""Builds the native code with CMake; pyproject.toml holds the rest.
+
+Used by `pip install .` (wheels) and by `make build`, whose editable install finds everything built already.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Distribution, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+
+
+class BuildNative(build_py):
+    """CMake writes into the package itself, from where build_py takes the files as package data."""
+
+    def run(self) -> None:
+        build = ROOT / "build"
+        if not (build / "build.ninja").exists():
+            subprocess.check_call(
+                ["cmake", "-G", "Ninja", "-S", ROOT, "-B", build, f"-DPython3_EXECUTABLE={sys.executable}"]
+            )
+        subprocess.check_call(["ninja", "-C", build])
+        super().run()
+
+
+class BinaryDistribution(Distribution):
+    """Wheels are for one platform and one Python."""
+
+    def has_ext_modules(self) -> bool:
+        return True
+
+
+setup(cmdclass={"build_py": BuildNative}, distclass=BinaryDistribution)

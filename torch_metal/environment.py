@@ -1,0 +1,18 @@
+"""The environment variables of the project; docs/environment.md says more."""
+
+import os
+from pathlib import Path
+
+VARIABLES = {
+    "TORCH_METAL_CACHE_DIR": "folder of compiled kernels",
+    "TORCH_METAL_CACHE_SIZE": "bytes the cache may hold",
+    "TORCH_METAL_FALLBACK": "error: an operator without a kernel raises instead of running on the CPU",
+    "TORCH_METAL_MEMORY_LIMIT": "bytes the software device says it has",
+}
+
+
+def cache_directory() -> Path:
+    """The folder in which the software device keeps compiled kernels."""
+    if path := os.environ.get("TORCH_METAL_CACHE_DIR"):
+        return Path(path)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch_metal"

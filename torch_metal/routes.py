@@ -1,0 +1,24 @@
+"""Which way operator calls took: a Metal kernel, MPSGraph, the host by design, or the fallback."""
+
+from torch_metal import _C
+
+
+def route_counts() -> dict[str, int]:
+    """Operator calls since the last reset, by route.
+
+    ``msl``: a kernel in Metal Shading Language. ``mps_graph``: an MPSGraph node. ``host``: on the CPU by design, for
+    what no Apple GPU has (float64, complex128). ``fallback``: on the CPU because there is no kernel yet. Views and
+    other calls that touch no element count nowhere.
+    """
+    return _C.route_counts()
+
+
+def reset_route_counts() -> None:
+    """Sets all counts, and those of :func:`fallback_operators`, to zero."""
+    _C.reset_route_counts()
+
+
+def fallback_operators() -> dict[str, int]:
+    """The operators that fell back since the last reset, with their counts. ``TORCH_METAL_FALLBACK=error`` makes a
+    fallback a NotImplementedError instead."""
+    return _C.fallback_operators()
