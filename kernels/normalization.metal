@@ -106,6 +106,42 @@ kernel void normalize(device T* out [[buffer(0)]], device const T* x [[buffer(1)
   out[at[0] + long(i) * p.strides[0][0]] = T(y);
 }
 
+/// Layer normalisation of dense rows in one go: one threadgroup for each row.
+template <class T, class W>
+kernel void layer_norm(device const T* x [[buffer(0)]], device T* out [[buffer(1)]], device float* means [[buffer(2)]],
+                       device float* rstds [[buffer(3)]], device const W* weight [[buffer(4)]],
+                       device const W* bias [[buffer(5)]], constant LayerNormParams& p [[buffer(6)]],
+                       uint row [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]],
+                       uint simdgroup [[simdgroup_index_in_threadgroup]],
+                       uint simdgroups [[simdgroups_per_threadgroup]]) {
+  threadgroup float shared[2][32];
+  const uint first = simdgroup * 32 + lane, step = simdgroups * 32;
+  x += ulong(row) * p.size;
+  out += ulong(row) * p.size;
+
+  float sum = 0;
+  for (uint i = first; i < p.size; i += step) sum += float(x[i]);
+  const float mean = threadgroup_all<float_sum_op>(sum, shared[0], lane, simdgroup, simdgroups) / p.size;
+  float squares = 0;
+  for (uint i = first; i < p.size; i += step) {
+    const float centred = float(x[i]) - mean;
+    squares += centred * centred;
+  }
+  const float variance = threadgroup_all<float_sum_op>(squares, shared[1], lane, simdgroup, simdgroups) / p.size;
+  const float rstd = 1 / precise::sqrt(variance + p.epsilon);
+
+  for (uint i = first; i < p.size; i += step) {
+    float y = (float(x[i]) - mean) * rstd;
+    if (p.has_weight) y *= float(weight[i]);
+    if (p.has_bias) y += float(bias[i]);
+    out[i] = T(y);
+  }
+  if (first == 0) {
+    means[row] = mean;
+    rstds[row] = rstd;
+  }
+}
+
 /// The gradient of `normalize` by x.
 template <class T, class W>
 kernel void normalize_backward(device T* out [[buffer(0)]], device const T* grad [[buffer(1)]],

@@ -25,12 +25,6 @@ struct exp_sum_op {
   }
 };
 
-struct float_sum_op {
-  using Acc = float;
-  static Acc identity() { return 0; }
-  static Acc combine(Acc a, Acc b) { return a + b; }
-};
-
 struct softmax_op {
   static float value(float x, float max, float sum) { return precise::exp(x - max) / sum; }
   static float gradient_term(float grad, float y) { return grad * y; }

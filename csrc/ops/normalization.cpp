@@ -134,8 +134,15 @@ Tensors3 native_layer_norm(const Tensor& input, IntArrayRef normalized_shape, co
   const Tensor out = at::empty_like(input, at::MemoryFormat::Contiguous);
   const Tensor mean = float_like(input, shape.statistics), rstd = float_like(input, shape.statistics);
   if (input.numel() == 0) return {out, mean.zero_(), rstd.zero_()};
-  moments(input, mean, rstd, kReciprocalDeviation, eps);
-  normalize(out, input, mean, rstd, viewed(weight, shape.weights), viewed(bias, shape.weights));
+  TORCH_CHECK_NOT_IMPLEMENTED(shape.count < (int64_t{1} << 32), "metal: layer_norm over more than 2^32 elements");
+  const LayerNormParams params{uint32_t(shape.count), weight.defined(), bias.defined(), float(eps)};
+  const Tensor& typed = weight.defined() ? weight : bias.defined() ? bias : mean;
+  const Tensor dense_weight = weight.defined() ? weight.contiguous() : typed;
+  const Tensor dense_bias = bias.defined() ? bias.to(typed.scalar_type()).contiguous() : typed;
+  launch_groups(
+      kernel("normalization", "layer_norm", {metal_type(input.scalar_type()), metal_type(typed.scalar_type())}),
+      {uint64_t(mean.numel())}, {shape.count <= 1024 ? 64u : 256u}, input.contiguous(), out, mean, rstd, dense_weight,
+      dense_bias, params);
   return {out, mean, rstd};
 }
 

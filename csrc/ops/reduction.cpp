@@ -92,6 +92,11 @@ Tensor count_nonzero(const Tensor& self, IntArrayRef dim) {
   return result;
 }
 
+Tensor trace(const Tensor& self) {
+  TORCH_CHECK(self.dim() == 2, "trace: expected a matrix, but got tensor with dim ", self.dim());
+  return self.diagonal().sum();
+}
+
 // A result that the GPU has no type for is computed from a converted input, on the host.
 
 Tensor prod(const Tensor& self, std::optional<at::ScalarType> dtype) {
@@ -133,6 +138,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "mean.out", mean_out);
   METAL_STRUCTURED(m, "prod.int_out", prod_out);
   METAL_IMPL(m, "prod", prod);
+  METAL_IMPL(m, "trace", trace);
   METAL_IMPL(m, "nansum", nansum);
   METAL_IMPL(m, "nansum.out", at::native::nansum_out);
   METAL_IMPL(m, "count_nonzero.dim_IntList", count_nonzero);

@@ -21,6 +21,12 @@ struct NormalizationParams {
   uint32_t weighted;  // backward: the sums have the weight in them
 };
 
+struct LayerNormParams {
+  uint32_t size;  // of a row
+  uint32_t has_weight, has_bias;
+  float epsilon;
+};
+
 /// Running statistics of a batch normalisation.
 struct RunningStatisticsParams {
   int64_t mean_stride, variance_stride;

@@ -43,6 +43,13 @@ inline Inputs locate(Inputs in, uint i, uint first, uint last, constant Reductio
   return in;
 }
 
+/// For kernels that only combine what they accumulated themselves.
+struct float_sum_op {
+  using Acc = float;
+  static Acc identity() { return 0; }
+  static Acc combine(Acc a, Acc b) { return a + b; }
+};
+
 /// Combines the accumulators of a SIMD-group; all lanes must be active. Lane 0 has the result.
 template <class Op>
 inline typename Op::Acc simdgroup_combine(typename Op::Acc acc, uint lane) {

@@ -1,0 +1,109 @@
+"""Normalisations agree with the CPU: outputs, gradients, statistics, in training and in evaluation."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from agreement import assert_agrees, assert_close, sample
+
+pytestmark = pytest.mark.usefixtures("no_fallback")
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+LOW = {torch.float16: {"rtol": 1e-2, "atol": 1e-2}, torch.bfloat16: {"rtol": 5e-2, "atol": 5e-2}}
+
+
+@pytest.mark.parametrize("shape, normalized", [((5, 70), (70,)), ((3, 4, 9), (4, 9)), ((2, 3, 2000), (2000,)), ((2000, 8), (8,)), ((6,), (6,)), ((0, 5), (5,))])
+def test_layer_norm(shape, normalized):
+    x, weight, bias = sample(*shape), sample(*normalized, seed=1), sample(*normalized, seed=2)
+    assert_agrees(lambda x, w, b: F.layer_norm(x, normalized, w, b), x, weight, bias, **CLOSE)
+    assert_agrees(lambda x: F.layer_norm(x, normalized), x, **CLOSE)
+    assert_agrees(lambda x, w: F.layer_norm(x, normalized, w), x, weight, **CLOSE)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("shape", [(4, 6, 5, 7), (3, 6), (2, 6, 1500)])
+def test_group_norm(shape, groups):
+    x, weight, bias = sample(*shape), sample(6, seed=1), sample(6, seed=2)
+    if x.numel() // x.shape[0] // groups > 1:
+        assert_agrees(lambda x, w, b: F.group_norm(x, groups, w, b), x, weight, bias, **CLOSE)
+        assert_agrees(lambda x: F.group_norm(x, groups), x, **CLOSE)
+
+
+@pytest.mark.parametrize("dtype", LOW)
+def test_low_precision(dtype):
+    x, weight, bias = sample(4, 6, 50, dtype=dtype), sample(6, seed=1), sample(6, seed=2)
+    low = weight.to(dtype), bias.to(dtype)
+    assert_agrees(lambda x, w, b: F.layer_norm(x.transpose(1, 2), (6,), w, b), x, *low, **LOW[dtype])
+    assert_agrees(lambda x, w, b: F.group_norm(x, 3, w, b), x, *low, **LOW[dtype])
+    assert_agrees(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), x, weight, bias, **LOW[dtype])
+
+
+def test_a_large_mean_does_not_cancel():
+    x = sample(4, 6, 300) + 1000
+    assert_agrees(lambda x: (F.layer_norm(x, (300,)), F.group_norm(x, 2), F.batch_norm(x, None, None, training=True)), x, rtol=1e-3, atol=1e-3)
+
+
+MODULES = {
+    "BatchNorm1d": (lambda: nn.BatchNorm1d(6), (20, 6)),
+    "BatchNorm1d_sequence": (lambda: nn.BatchNorm1d(6), (8, 6, 11)),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(6), (4, 6, 9, 9)),
+    "BatchNorm3d": (lambda: nn.BatchNorm3d(6), (2, 6, 3, 4, 5)),
+    "BatchNorm2d_many_channels": (lambda: nn.BatchNorm2d(65), (3, 65, 2, 3)),
+    "BatchNorm2d_plain": (lambda: nn.BatchNorm2d(6, affine=False, track_running_stats=False), (4, 6, 3, 3)),
+    "BatchNorm2d_cumulative": (lambda: nn.BatchNorm2d(6, momentum=None), (4, 6, 3, 3)),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(6, affine=True, track_running_stats=True), (4, 6, 5, 5)),
+    "RMSNorm": (lambda: nn.RMSNorm(6), (4, 6)),
+}
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced"])
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_train_and_evaluate(name, layout):
+    make, shape = MODULES[name]
+    if layout == "channels_last" and len(shape) != 4:
+        pytest.skip("channels_last is for images")
+    torch.manual_seed(0)
+    reference = make()
+    for parameter in reference.parameters():
+        nn.init.normal_(parameter)
+    module = copy.deepcopy(reference).to("metal")
+
+    def arranged(x):
+        if layout == "channels_last":
+            return x.contiguous(memory_format=torch.channels_last)
+        return torch.cat([x, x], 0)[::2] if layout == "sliced" else x
+
+    def step(module, device, seed):
+        x = sample(*shape, seed=seed).to(device).requires_grad_()
+        y = module(arranged(x))
+        grads = torch.autograd.grad(y, [x, *module.parameters()], sample(*y.shape, seed=9).to(device))
+        return y, grads, list(module.buffers())
+
+    for seed in (1, 2):
+        assert_close(step(module, "metal", seed), step(reference, "cpu", seed), **CLOSE)
+    module.eval(), reference.eval()
+    assert_close(step(module, "metal", 3), step(reference, "cpu", 3), **CLOSE)
+
+
+def test_batch_norm_keeps_the_memory_format():
+    x = sample(2, 3, 4, 5).to("metal").contiguous(memory_format=torch.channels_last)
+    y = F.batch_norm(x, None, None, training=True)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_output_mask():
+    args = [t.to("metal") for t in (sample(4, 3, 5, seed=1), sample(4, 3, 5), sample(3, seed=2))]
+    mean, rstd = args[1].mean((0, 2)), 1 / (args[1].var((0, 2), correction=0) + 1e-5).sqrt()
+    gx, gw, gb = torch.ops.aten.native_batch_norm_backward(*args, None, None, mean, rstd, True, 1e-5, [False, True, False])
+    assert gx is None and gb is None and gw.shape == (3,)
+
+
+def test_wrong_shapes_raise():
+    x = sample(2, 3, 4).to("metal")
+    with pytest.raises(RuntimeError):
+        F.layer_norm(x, (5,))
+    with pytest.raises(RuntimeError):
+        F.batch_norm(x, torch.zeros(4, device="metal"), torch.ones(4, device="metal"))

@@ -1,0 +1,116 @@
+"""Sorting and scanning agree with the CPU: values, stable indices, gradients, NaN, every dtype and dimension."""
+
+import math
+
+import pytest
+import torch
+
+from agreement import FLOATING, INTEGRAL, assert_agrees, sample
+
+pytestmark = pytest.mark.usefixtures("no_fallback")
+
+REAL = (*FLOATING, *INTEGRAL, torch.bool)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", REAL)
+def test_stable_sort_of_every_dtype(dtype, descending):
+    assert_agrees(lambda x: torch.sort(x, stable=True, descending=descending), sample(3, 77, dtype=dtype))
+
+
+@pytest.mark.parametrize("shape, dim", [((1,), 0), ((), 0), ((0,), 0), ((4, 0), 0), ((5, 6, 7), 1), ((40, 3), 0), ((2, 1024), 1), ((2, 1025), 1), ((7000,), 0), ((3, 2500), -1)])
+def test_every_shape(shape, dim):
+    assert_agrees(lambda x: torch.sort(x, dim=dim, stable=True), (sample(*shape) * 50).round())
+
+
+def test_nan_comes_last_and_first_in_descending_order():
+    x = sample(4, 90)
+    x[:, ::7] = math.nan
+    x[1, 3], x[1, 4] = math.inf, -math.inf
+    for descending in (False, True):
+        assert_agrees(lambda x: torch.sort(x, stable=True, descending=descending), x, backward=False)
+    assert_agrees(lambda x: (x.topk(20)[0], x.topk(20, largest=False)[0]), x, backward=False)
+
+
+def test_strided_and_out():
+    x = sample(60, 8)
+    assert_agrees(lambda x: torch.sort(x.t()[:, ::3], dim=1), x)
+    assert_agrees(lambda x: torch.sort(x.t(), dim=1, descending=True), x)
+    values, indices = torch.empty(0, device="metal"), torch.empty(0, dtype=torch.int64, device="metal")
+    torch.sort(x.to("metal"), dim=0, out=(values, indices))
+    torch.testing.assert_close(values.cpu(), x.sort(0)[0])
+
+
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("k, dim", [(0, 1), (1, 1), (5, 1), (4, 0), (90, 1)])
+def test_topk(k, dim, largest):
+    assert_agrees(lambda x: torch.topk(x, k, dim, largest), sample(6, 90))
+
+
+def test_argsort_and_msort():
+    x = sample(6, 90)
+    assert_agrees(lambda x: (torch.argsort(x, 1), torch.msort(x)), x)
+
+
+@pytest.mark.parametrize("function", [lambda x, d: x.kthvalue(3, d), lambda x, d: x.median(d), lambda x, d: x.nanmedian(d)])
+def test_order_statistics(function):
+    x = sample(6, 9, 5)
+    for dim in (0, 1, -1):
+        assert_agrees(lambda x: function(x, dim), x)
+    assert_agrees(lambda x: function(x, 1)[0], sample(6, 9, dtype=torch.int32))
+
+
+def test_medians_and_nan():
+    x = sample(4, 9)
+    x[1, 3] = x[2, 0] = x[2, 8] = math.nan
+    x[3] = math.nan
+    assert_agrees(lambda x: (x.median(1)[0], x.nanmedian(1)[0], x.median(), x.nanmedian()), x, backward=False)
+
+
+SCANS = {
+    "cumsum": (torch.cumsum, (*REAL, torch.complex64)),
+    "cumprod": (torch.cumprod, (torch.float32, torch.int64)),
+    "logcumsumexp": (torch.logcumsumexp, FLOATING),
+    "cummax": (torch.cummax, REAL),
+    "cummin": (torch.cummin, (torch.float32, torch.int32)),
+}
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_scans(name):
+    function, dtypes = SCANS[name]
+    for dtype in dtypes:
+        for dim in (0, 1):
+            assert_agrees(lambda x: function(x, dim), sample(5, 70, dtype=dtype), rtol=2e-2 if dtype == torch.bfloat16 else 2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_scans_of_every_shape(name):
+    function, _ = SCANS[name]
+    for shape, dim in (((), 0), ((0, 3), 1), ((3, 0), 1), ((1,), 0), ((3, 4, 5), 1), ((2, 1000), 1)):
+        assert_agrees(lambda x: function(x, dim), sample(*shape).clamp(-1.1, 1.1), rtol=1e-4, atol=1e-4)
+    assert_agrees(lambda x: function(x.t()[::2], 1), sample(9, 8), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cummax", "cummin", "logcumsumexp"])
+def test_scans_of_nan_and_ties(name):
+    x = sample(4, 60).round()
+    x[1, 20] = x[1, 40] = math.nan
+    x[2] = -math.inf
+    x[3, 5] = math.inf
+    assert_agrees(lambda x: SCANS[name][0](x, 1), x, backward=False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool])
+def test_unique(dtype):
+    x = sample(7, 9, dtype=dtype).round()
+    assert_agrees(lambda x: torch.unique(x, return_inverse=True, return_counts=True), x, backward=False)
+    assert_agrees(lambda x: torch.unique_consecutive(x, return_inverse=True, return_counts=True), x, backward=False)
+
+
+def test_unique_along_a_dimension():
+    x = sample(12, 2, 2, dtype=torch.int64).clamp(0, 1)
+    for dim in (0, 1):
+        assert_agrees(lambda x: torch.unique(x, dim=dim, return_inverse=True, return_counts=True), x)
+        assert_agrees(lambda x: torch.unique_consecutive(x, dim=dim, return_inverse=True, return_counts=True), x)
+    assert_agrees(lambda x: torch.unique(x, return_inverse=True), torch.empty(0))
