@@ -39,6 +39,7 @@ inline float bce(float x, float target) {
 
 TERNARY(where, x ? y : z)
 BINARY(masked_fill, x ? arg<U>(s, 0) : y)
+BINARY(masked_scale, x ? y * arg<U>(s, 0) : 0)
 TERNARY(lerp, interpolate(x, y, z))
 BINARY(lerp_scalar, interpolate(x, y, arg<T>(s, 0)))
 TERNARY(addcmul, x + math::mul(math::mul(arg<T>(s, 0), y), z))

@@ -7,14 +7,12 @@
 #include <limits>
 #include <string>
 
-#include "runtime/launch.h"
-
 namespace torch_metal {
 
 namespace {
 
 constexpr int kMaxInputs = 3;
-constexpr int kMaxDimensions = 16;
+constexpr size_t kMaxDimensions = 16;
 constexpr uint64_t kThreads = 1024;  // of a threadgroup
 constexpr uint32_t kAnyStride = ~0u;
 
@@ -87,33 +85,6 @@ uint32_t unit_strides(const Operands& operands) {
   return unit;
 }
 
-StridedLayout strided_layout(const at::TensorIteratorBase& iter, const Operands& operands) {
-  TORCH_CHECK_NOT_IMPLEMENTED(iter.ndim() <= kMaxDimensions, "metal: element-wise operators take at most ",
-                              kMaxDimensions, " dimensions, got ", iter.ndim());
-  StridedLayout layout{};
-  layout.outermost = std::max(iter.ndim() - 1, 2);
-  std::fill(std::begin(layout.sizes), std::end(layout.sizes), 1);
-  std::copy(iter.shape().begin(), iter.shape().end(), layout.sizes);
-  for (size_t i = 0; i < operands.size(); ++i) {
-    std::copy(operands.strides[i].begin(), operands.strides[i].end(), layout.strides[i]);
-    layout.types[i] = static_cast<int32_t>(operands.stored[i]);
-  }
-  return layout;
-}
-
-/// x and y are the innermost dimensions, z is all others.
-Extent grid_of(const StridedLayout& layout) {
-  Extent grid{layout.sizes[0], layout.sizes[1], 1};
-  for (uint32_t d = 2; d <= layout.outermost; ++d) grid.z *= layout.sizes[d];
-  return grid;
-}
-
-/// Whole SIMD-groups along x where there are enough threads, so that lanes are neighbours in memory.
-Extent threadgroup_of(const Extent& grid) {
-  if (grid.x >= 32) return {std::min((grid.x + 31) / 32 * 32, kThreads), 1, 1};
-  return {grid.x, std::min(grid.y, kThreads / grid.x), 1};
-}
-
 const Kernel& find_kernel(std::string_view family, std::string_view form, std::string_view op,
                           const Operands& operands, std::string_view unit = {}) {
   static constexpr std::string_view arity[] = {"unary_", "binary_", "ternary_"};
@@ -136,6 +107,29 @@ void launch(const Kernel& kernel, Extent grid, Extent threadgroup, at::ArrayRef<
 }
 
 }  // namespace
+
+StridedLayout strided_layout(at::IntArrayRef sizes, at::ArrayRef<at::IntArrayRef> strides) {
+  TORCH_CHECK_NOT_IMPLEMENTED(sizes.size() <= kMaxDimensions, "metal: element-wise operators take at most ",
+                              kMaxDimensions, " dimensions, got ", sizes.size());
+  StridedLayout layout{};
+  layout.outermost = std::max<uint32_t>(sizes.size(), 3) - 1;
+  std::fill(std::begin(layout.sizes), std::end(layout.sizes), 1);
+  std::copy(sizes.begin(), sizes.end(), layout.sizes);
+  for (size_t i = 0; i < strides.size(); ++i) std::copy(strides[i].begin(), strides[i].end(), layout.strides[i]);
+  return layout;
+}
+
+Extent grid_of(const StridedLayout& layout) {
+  Extent grid{layout.sizes[0], layout.sizes[1], 1};
+  for (uint32_t d = 2; d <= layout.outermost; ++d) grid.z *= layout.sizes[d];
+  return grid;
+}
+
+/// Whole SIMD-groups along x where there are enough threads, so that lanes are neighbours in memory.
+Extent threadgroup_of(const Extent& grid) {
+  if (grid.x >= 32) return {std::min((grid.x + 31) / 32 * 32, kThreads), 1, 1};
+  return {grid.x, std::min(grid.y, kThreads / grid.x), 1};
+}
 
 ScalarValue scalar_value(const at::Scalar& number) {
   if (number.isComplex()) {
@@ -186,7 +180,9 @@ void elementwise(at::TensorIteratorBase& iter, std::string_view family, std::str
            scalars);
     return;
   }
-  const StridedLayout layout = strided_layout(iter, operands);
+  StridedLayout layout = strided_layout(iter.shape(), operands.strides);
+  std::transform(operands.stored.begin(), operands.stored.end(), layout.types,
+                 [](at::ScalarType type) { return static_cast<int32_t>(type); });
   const Extent grid = grid_of(layout), threadgroup = threadgroup_of(grid);
   if (operands.mixed()) {
     launch(find_kernel(family, "mixed", name, operands), grid, threadgroup, operands.buffers, scalars, layout);

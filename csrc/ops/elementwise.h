@@ -9,11 +9,20 @@
 
 #include "elementwise_params.h"
 #include "ops/registration.h"
+#include "runtime/launch.h"
 
 namespace torch_metal {
 
 /// A number in the forms a kernel may read it in.
 ScalarValue scalar_value(const at::Scalar& number);
+
+/// The layout of operands of a common shape (operand 0 is the output), innermost dimension first, strides in bytes.
+/// At most 16 dimensions; offsets fit 32 bits.
+StridedLayout strided_layout(at::IntArrayRef sizes, at::ArrayRef<at::IntArrayRef> strides);
+
+/// Grid and threadgroup of kernels that take a StridedLayout: x and y are the innermost dimensions, z all others.
+Extent grid_of(const StridedLayout& layout);
+Extent threadgroup_of(const Extent& grid);
 
 /// Computes op::<op> of kernels/<family>.metal for every element of an iterator with one output and one to three
 /// inputs. Inputs are converted to the iterator's common dtype, or keep their own if it has none; inputs that are CPU

@@ -77,7 +77,8 @@ inline compute_t<T> load(device const T* p, size_t i) {
 }
 template <class T>
 inline compute_t<T> load_bytes(device const T* p, size_t offset) {
-  return static_cast<compute_t<T>>(*reinterpret_cast<device const T*>(reinterpret_cast<device const char*>(p) + offset));
+  device const char* const bytes = reinterpret_cast<device const char*>(p) + offset;
+  return static_cast<compute_t<T>>(*reinterpret_cast<device const T*>(bytes));
 }
 template <class T>
 inline compute_t<T> load_mixed(device const void* p, size_t offset, int type) {

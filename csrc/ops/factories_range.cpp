@@ -1,0 +1,121 @@
+// Tensors filled by position: arange, linspace, eye, triangles.
+#include <ATen/NativeFunctions.h>
+#include <ATen/native/RangeFactories.h>
+
+#include <limits>
+
+#include "factories_range_params.h"
+#include "ops/elementwise.h"
+#include "ops/structured.h"
+
+namespace torch_metal {
+
+namespace {
+
+constexpr uint64_t kThreads = 1024;
+
+DoubleFloat double_float(double x) {
+  const float high = static_cast<float>(x);
+  return {high, static_cast<float>(x - static_cast<double>(high))};
+}
+
+/// Fills a contiguous tensor of at most 2^32 elements with kernel `name`.
+void fill_ramp(at::TensorIterator& iter, std::string_view name, const Ramp& ramp) {
+  const uint64_t count = iter.numel();
+  if (count == 0) return;
+  TORCH_CHECK_NOT_IMPLEMENTED(count <= std::numeric_limits<uint32_t>::max(), "metal: ", name, " of ", count,
+                              " elements");
+  check_domain(name, Domain::arithmetic, iter.dtype());
+  launch_threads(kernel("factories_range", name, {metal_type(iter.dtype())}), {count}, {std::min(count, kThreads)},
+                 operand(iter, 0), ramp);
+}
+
+void arange_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::Scalar&, const at::Scalar& step) {
+  Ramp ramp{};
+  ramp.start = double_float(start.toDouble());
+  ramp.step = double_float(step.toDouble());
+  if (c10::isIntegralType(iter.dtype(), false)) {
+    ramp.integer_start = start.toLong();
+    ramp.integer_step = step.toLong();
+  }
+  fill_ramp(iter, "arange", ramp);
+}
+
+void linspace_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::Scalar& end, int64_t steps) {
+  TORCH_CHECK_NOT_IMPLEMENTED(!start.isComplex() && !end.isComplex(), "metal: linspace of complex numbers");
+  Ramp ramp{};
+  ramp.start = double_float(start.toDouble());
+  ramp.last = double_float(end.toDouble());
+  ramp.step = double_float((end.toDouble() - start.toDouble()) / static_cast<double>(steps - 1));
+  ramp.count = static_cast<uint32_t>(steps);
+  fill_ramp(iter, "linspace", ramp);
+}
+
+at::Tensor& eye_m_out(int64_t n, int64_t m, at::Tensor& out) {
+  TORCH_CHECK(n >= 0, "n must be greater or equal to 0, got ", n);
+  TORCH_CHECK(m >= 0, "m must be greater or equal to 0, got ", m);
+  out.resize_({n, m});
+  out.zero_();
+  out.diagonal().fill_(1);
+  return out;
+}
+
+at::Tensor& eye_out(int64_t n, at::Tensor& out) { return eye_m_out(n, n, out); }
+
+/// Sizes or byte strides, innermost dimension first.
+c10::SmallVector<int64_t, 8> reversed(at::IntArrayRef values, int64_t scale) {
+  c10::SmallVector<int64_t, 8> result(values.rbegin(), values.rend());
+  for (auto& value : result) value *= scale;
+  return result;
+}
+
+/// Triangles move bytes: one kernel for each element size.
+std::string_view type_of_size(int64_t size) {
+  switch (size) {
+    case 1: return "uchar";
+    case 2: return "ushort";
+    case 4: return "uint";
+    case 8: return "ulong";
+    default: TORCH_CHECK_NOT_IMPLEMENTED(false, "metal: triangles of elements of ", size, " bytes");
+  }
+}
+
+void triangle(const at::Tensor& self, int64_t diagonal, const at::Tensor& out, bool upper) {
+  if (out.numel() == 0) return;
+  TORCH_CHECK_NOT_IMPLEMENTED(self.numel() <= std::numeric_limits<int32_t>::max() / self.element_size(),
+                              "metal: triangles of a tensor of more than 2^31 bytes");
+  const int64_t size = self.element_size();
+  const auto sizes = reversed(self.sizes(), 1);
+  const auto out_strides = reversed(out.strides(), size), in_strides = reversed(self.strides(), size);
+  const StridedLayout layout = strided_layout(sizes, {out_strides, in_strides});
+  const Extent grid = grid_of(layout);
+  launch_threads(kernel("factories_range", "triangle", {type_of_size(size), upper ? "true" : "false"}), grid,
+                 threadgroup_of(grid), out, self, layout, diagonal);
+}
+
+struct LowerTriangle : at::meta::structured_tril {
+  void impl(const at::Tensor& self, int64_t diagonal, const at::Tensor& out) { triangle(self, diagonal, out, false); }
+};
+
+struct UpperTriangle : at::meta::structured_triu {
+  void impl(const at::Tensor& self, int64_t diagonal, const at::Tensor& out) { triangle(self, diagonal, out, true); }
+};
+
+}  // namespace
+
+}  // namespace torch_metal
+
+namespace at::native {
+REGISTER_PRIVATEUSE1_DISPATCH(arange_stub, &torch_metal::arange_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(linspace_stub, &torch_metal::linspace_kernel)
+}  // namespace at::native
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  using namespace torch_metal;
+  METAL_IMPL_OVERLOAD(m, "arange.start_out", arange_start_out, at::native::arange_out);
+  METAL_IMPL_OVERLOAD(m, "linspace.out", linspace_out, at::native::linspace_out);
+  METAL_IMPL(m, "eye.out", eye_out);
+  METAL_IMPL(m, "eye.m_out", eye_m_out);
+  METAL_STRUCTURED_CLASS(m, "tril.out", LowerTriangle);
+  METAL_STRUCTURED_CLASS(m, "triu.out", UpperTriangle);
+}

@@ -1,0 +1,144 @@
+// Random numbers from Philox4x32-10. One counter yields four 32-bit words; a distribution makes `draws` elements of it.
+#include <c10/metal/random.h>
+#include <metal_stdlib>
+
+#include "random_params.h"
+
+using namespace metal;
+
+namespace random_words {
+
+/// [0, 1), all multiples of 2^-24.
+inline float unit(uint word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+/// (0, 1), symmetric around 1/2.
+inline float open_unit(uint word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
+/// Two independent standard normal numbers (Box and Muller).
+inline float2 normal_pair(uint a, uint b) {
+  const float radius = precise::sqrt(-2 * precise::log(open_unit(a))), angle = 2 * M_PI_F * unit(b);
+  return radius * float2(precise::cos(angle), precise::sin(angle));
+}
+
+}  // namespace random_words
+
+namespace distribution {
+
+using namespace random_words;
+
+/// [a, b): rounding must not reach the upper bound.
+struct uniform {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    const T value = static_cast<T>(unit(words[i]) * (p.b - p.a) + p.a);
+    return static_cast<float>(value) >= p.b ? static_cast<T>(p.a) : value;
+  }
+};
+struct normal {
+  static constexpr constant uint draws = 4;
+  static float standard(uint4 words, uint i) {
+    const float2 pair = i < 2 ? normal_pair(words.x, words.y) : normal_pair(words.z, words.w);
+    return i % 2 == 0 ? pair.x : pair.y;
+  }
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(standard(words, i) * p.b + p.a);
+  }
+};
+struct log_normal {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(precise::exp(normal::standard(words, i) * p.b + p.a));
+  }
+};
+struct exponential {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(-precise::log(open_unit(words[i])) / p.a);
+  }
+};
+struct cauchy {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(p.a + p.b * precise::tan(M_PI_F * (open_unit(words[i]) - 0.5f)));
+  }
+};
+/// Trials up to the first success of probability a; b is log(1 - a).
+struct geometric {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(max(1.0f, ceil(precise::log(open_unit(words[i])) / p.b)));
+  }
+};
+struct bernoulli {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(unit(words[i]) < p.a);
+  }
+};
+/// Integers of a range of at most 2^32.
+struct integer {
+  static constexpr constant uint draws = 4;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    return static_cast<T>(p.base + static_cast<long>(words[i] % p.range));
+  }
+};
+struct long_integer {
+  static constexpr constant uint draws = 2;
+  template <class T>
+  static T draw(uint4 words, uint i, constant RandomParams& p) {
+    const ulong word = static_cast<ulong>(words[2 * i]) << 32 | words[2 * i + 1];
+    return static_cast<T>(p.base + static_cast<long>(p.range == 0 ? word : word % p.range));
+  }
+};
+
+}  // namespace distribution
+
+template <class Distribution, class T>
+kernel void random_fill(device T* out [[buffer(0)]],
+                        constant RandomParams& params [[buffer(1)]],
+                        uint thread_index [[thread_position_in_grid]]) {
+  const uint4 words = c10::metal::philox4::rand(params.seed, params.offset + thread_index);
+  for (uint i = 0; i < Distribution::draws; ++i) {
+    const ulong position = thread_index + i * params.stride;
+    if (position < params.count) out[position] = Distribution::template draw<T>(words, i, params);
+  }
+}
+
+/// One where a random number is below the element's own probability.
+template <class T, class P>
+kernel void bernoulli_tensor(device T* out [[buffer(0)]],
+                             device const P* probability [[buffer(1)]],
+                             constant RandomParams& params [[buffer(2)]],
+                             uint thread_index [[thread_position_in_grid]]) {
+  const uint4 words = c10::metal::philox4::rand(params.seed, params.offset + thread_index);
+  for (uint i = 0; i < 4; ++i) {
+    const ulong position = thread_index + i * params.stride;
+    if (position < params.count) {
+      out[position] = static_cast<T>(random_words::unit(words[i]) < static_cast<float>(probability[position]));
+    }
+  }
+}
+
+/// Zeroes elements with probability a and multiplies the others by b; the mask tells which were kept.
+template <class T>
+kernel void dropout(device T* out [[buffer(0)]],
+                    device bool* mask [[buffer(1)]],
+                    device const T* in [[buffer(2)]],
+                    constant RandomParams& params [[buffer(3)]],
+                    uint thread_index [[thread_position_in_grid]]) {
+  const uint4 words = c10::metal::philox4::rand(params.seed, params.offset + thread_index);
+  for (uint i = 0; i < 4; ++i) {
+    const ulong position = thread_index + i * params.stride;
+    if (position < params.count) {
+      const bool keep = random_words::unit(words[i]) >= params.a;
+      mask[position] = keep;
+      out[position] = keep ? static_cast<T>(static_cast<float>(in[position]) * params.b) : T(0);
+    }
+  }
+}
