@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "front/compiler.h"
+#include "front/token_buffer.h"
 
 namespace mslc {
 
@@ -45,8 +46,13 @@ std::string Diagnostics::text() const {
   std::istringstream lines(raw_);
   std::string line, text;
   const std::string stdlib = std::string(kStdlibPath) + "/";
+  bool about_rewrite = false;  // "expanded from" notes about inserted tokens, with their source lines
   while (std::getline(lines, line)) {
-    if (is_message(line)) line = in_metal_terms(line);
+    if (is_message(line)) {
+      about_rewrite = line.starts_with(kRewrittenFile);
+      line = in_metal_terms(line);
+    }
+    if (about_rewrite) continue;
     for (size_t at; (at = line.find(stdlib)) != std::string::npos;) line.erase(at, stdlib.size());
     text += line + "\n";
   }

@@ -2,6 +2,7 @@
 
 #include <clang/Basic/SourceManager.h>
 #include <clang/Lex/Lexer.h>
+#include <llvm/Support/MemoryBuffer.h>
 
 #include <algorithm>
 
@@ -122,9 +123,9 @@ void TokenBuffer::erase(size_t first, size_t last) {
   for (size_t i = first; i < last; ++i) edits_.push_back({i, true, nullptr});
 }
 
-void TokenBuffer::insert(size_t index, llvm::StringRef text) { edits_.push_back({index, false, &tokens_of(text)}); }
+void TokenBuffer::insert(size_t index, llvm::StringRef text) { edits_.push_back({index, false, &lexed(text)}); }
 
-void TokenBuffer::replace(size_t index, llvm::StringRef text) { edits_.push_back({index, true, &tokens_of(text)}); }
+void TokenBuffer::replace(size_t index, llvm::StringRef text) { edits_.push_back({index, true, &lexed(text)}); }
 
 void TokenBuffer::commit() {
   if (edits_.empty()) return;
@@ -136,11 +137,7 @@ void TokenBuffer::commit() {
     bool erased = false;
     for (; edit < edits_.size() && edits_[edit].index == i; ++edit) {
       erased |= edits_[edit].erases;
-      if (!edits_[edit].inserted) continue;
-      for (Token token : *edits_[edit].inserted) {
-        token.setLocation(location(i));
-        result.push_back({token});
-      }
+      append(result, edits_[edit]);
     }
     if (!erased) result.push_back(tokens_[i]);
   }
@@ -148,18 +145,41 @@ void TokenBuffer::commit() {
   edits_.clear();
 }
 
+// The tokens need locations of their own: the parser tells them apart by these when it looks ahead.
+void TokenBuffer::append(std::vector<Item>& result, const Edit& edit) {
+  if (!edit.inserted) return;
+  const clang::SourceLocation at = location(edit.index);
+  const Text& text = *edit.inserted;
+  if (edit.erases && text.tokens.size() == 1) {
+    result.push_back({text.tokens.front()});
+    result.back().token.setLocation(at);
+    return;
+  }
+  const clang::SourceLocation expansion =
+      preprocessor_.getSourceManager().createExpansionLoc(text.start, at, at, text.length);
+  const unsigned start = text.start.getRawEncoding();
+  for (const Token& token : text.tokens) {
+    result.push_back({token});
+    result.back().token.setLocation(expansion.getLocWithOffset(token.getLocation().getRawEncoding() - start));
+  }
+}
+
 // Lexes `text` once; its characters live in the map's key, which literals point to.
-const std::vector<Token>& TokenBuffer::tokens_of(llvm::StringRef text) {
-  auto [entry, is_new] = inserted_texts_.try_emplace(text);
-  if (!is_new) return entry->second;
+const TokenBuffer::Text& TokenBuffer::lexed(llvm::StringRef text) {
+  auto [entry, is_new] = texts_.try_emplace(text);
+  Text& result = entry->second;
+  if (!is_new) return result;
   const llvm::StringRef key = entry->first();
-  clang::Lexer lexer(clang::SourceLocation(), preprocessor_.getLangOpts(), key.begin(), key.begin(), key.end());
+  clang::SourceManager& sources = preprocessor_.getSourceManager();
+  result.start = sources.getLocForStartOfFile(sources.createFileID(llvm::MemoryBuffer::getMemBuffer(key, kRewrittenFile)));
+  result.length = key.size();
+  clang::Lexer lexer(result.start, preprocessor_.getLangOpts(), key.begin(), key.begin(), key.end());
   Token token;
   for (lexer.LexFromRawLexer(token); token.isNot(tok::eof); lexer.LexFromRawLexer(token)) {
     if (token.is(tok::raw_identifier)) preprocessor_.LookUpIdentifierInfo(token);
-    entry->second.push_back(token);
+    result.tokens.push_back(token);
   }
-  return entry->second;
+  return result;
 }
 
 }  // namespace mslc

@@ -1,7 +1,7 @@
 // The preprocessed tokens of a translation unit, and edits on them.
 //
-// A rewrite reads the tokens, records edits, and commits them. Inserted tokens carry the source location of the
-// token they stand at, so whatever clang says about them points at the user's text.
+// A rewrite reads the tokens, records edits, and commits them. To clang, inserted tokens are the expansion of a
+// macro at the token they stand at: what it says about them points at the user's text.
 #pragma once
 
 #include <clang/Lex/Preprocessor.h>
@@ -14,9 +14,12 @@
 
 namespace mslc {
 
+/// The file that inserted tokens seem to be spelt in.
+inline constexpr char kRewrittenFile[] = "<rewritten>";
+
 class TokenBuffer {
  public:
-  /// Half-open range of token indices; `end` is 0 where nothing matched.
+  /// No such token.
   static constexpr size_t npos = ~size_t{0};
 
   explicit TokenBuffer(clang::Preprocessor& preprocessor) : preprocessor_(preprocessor) {}
@@ -59,19 +62,25 @@ class TokenBuffer {
     clang::Token token;
     bool joins_previous = false;  // the second half of a `>>`
   };
+  struct Text {
+    std::vector<clang::Token> tokens;
+    clang::SourceLocation start;
+    unsigned length = 0;
+  };
   struct Edit {
     size_t index;
     bool erases;
-    const std::vector<clang::Token>* inserted;
+    const Text* inserted;
   };
 
-  const std::vector<clang::Token>& tokens_of(llvm::StringRef text);
+  const Text& lexed(llvm::StringRef text);
+  void append(std::vector<Item>& result, const Edit& edit);
 
   clang::Preprocessor& preprocessor_;
   std::vector<Item> tokens_;
   std::vector<Edit> edits_;
   std::vector<clang::Token> entered_;
-  llvm::StringMap<std::vector<clang::Token>> inserted_texts_;
+  llvm::StringMap<Text> texts_;
 };
 
 }  // namespace mslc

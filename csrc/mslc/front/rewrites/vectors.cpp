@@ -1,5 +1,6 @@
 #include <llvm/ADT/StringSet.h>
 
+#include "front/rewrites/operands.h"
 #include "front/rewrites/rewrites.h"
 
 namespace mslc {
@@ -18,7 +19,7 @@ class VectorNames {
                                "float", "bfloat"}) {
       for (const char* size : {"2", "3", "4"}) {
         names_.insert(std::string(scalar) + size);
-        names_.insert("packed_" + std::string(scalar) + size);
+        if (*size != '3') names_.insert("packed_" + std::string(scalar) + size);  // packed_T3 is a struct
       }
     }
     names_.insert("half");
@@ -97,19 +98,6 @@ bool begins_function_type(const TokenBuffer& tokens, size_t open) {
           (tokens.is(open + 4, tok::l_paren) || tokens.is(open + 4, tok::l_square)));
 }
 
-bool begins_operand(const TokenBuffer& tokens, size_t index) {
-  switch (tokens[index].getKind()) {
-    case tok::l_paren:
-    case tok::minus:
-    case tok::star:
-    case tok::amp:
-    case tok::tilde:
-    case tok::exclaim:
-    case tok::coloncolon: return true;
-    default: return tokens.is_word(index) || tokens[index].isLiteral();
-  }
-}
-
 // `(float4)x`; `f(T)` and `sizeof(T)` are none.
 bool is_cast(const TokenBuffer& tokens, size_t start, size_t end) {
   if (start == 0 || !tokens.is(start - 1, tok::l_paren) || !tokens.is(end, tok::r_paren)) return false;
@@ -163,8 +151,9 @@ void rewrite_vectors(TokenBuffer& tokens) {
     if (is_bool && in_body[i]) rewrite_bool_initialiser(tokens, end);
 
     if (is_cast(tokens, start, end)) {
-      tokens.replace(start - 1, "::metal::__cast<");
-      tokens.replace(end, ">{}->*");
+      tokens.replace(start - 1, "::metal::__construct<");
+      tokens.replace(end, ">(");
+      tokens.insert(operand_end(tokens, end + 1), ")");
     } else if (in_body[i] && is_declaration(tokens, end)) {
       if (start == 0 || precedes_expression(tokens, start - 1) || tokens.is(start - 1, "const") ||
           tokens.is(start - 1, "constexpr") || tokens.is(start - 1, "thread")) {
