@@ -1,0 +1,85 @@
+// Attention. scaled_dot_product_attention is PyTorch's composition of products and softmax; here are the operators that
+// nn.MultiheadAttention and nn.TransformerEncoderLayer call for inference.
+#include <ATen/native/transformers/attention.h>
+#include <ATen/ops/_addmm_activation_meta.h>
+#include <ATen/ops/_native_multi_head_attention_native.h>
+#include <ATen/ops/_transformer_encoder_layer_fwd_native.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/softmax.h>
+
+#include <cmath>
+#include <limits>
+
+#include "ops/matmul.h"
+#include "ops/structured.h"
+
+namespace torch_metal {
+namespace {
+
+using at::Tensor;
+
+/// Part `i` (0: query, 1: key, 2: value) of an input projection, split into heads: [batch, heads, length, head size].
+Tensor project(const Tensor& input, const Tensor& weight, const Tensor& bias, int64_t i, int64_t heads) {
+  const Tensor projected = at::linear(input, weight.chunk(3)[i], bias.chunk(3)[i]);
+  return projected.unflatten(-1, {heads, -1}).transpose(1, 2);
+}
+
+/// What a mask hides, in the shape of scores [batch, heads, queries, keys].
+Tensor hidden_scores(const Tensor& mask, std::optional<int64_t> mask_type, const Tensor& scores) {
+  const Tensor hidden = mask.to(at::kBool);
+  if (mask_type.value_or(2) == 0) return hidden.expand(scores.sizes());                            // [queries, keys]
+  if (mask_type.value_or(2) == 1) return hidden.unsqueeze(1).unsqueeze(1).expand(scores.sizes());  // [batch, keys]
+  return hidden.expand(scores.sizes());
+}
+
+std::tuple<Tensor, Tensor> native_multi_head_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                                                       int64_t embed_dim, int64_t num_head, const Tensor& qkv_weight,
+                                                       const Tensor& qkv_bias, const Tensor& proj_weight,
+                                                       const Tensor& proj_bias, const std::optional<Tensor>& mask,
+                                                       bool need_weights, bool average_attn_weights,
+                                                       std::optional<int64_t> mask_type) {
+  TORCH_CHECK(query.dim() == 3 && key.dim() == 3 && value.dim() == 3, "expected 3-D `query`, `key` and `value`, got ",
+              query.dim(), "-D, ", key.dim(), "-D and ", value.dim(), "-D tensors");
+  TORCH_CHECK(embed_dim % num_head == 0 && query.size(2) == embed_dim, "passed-in embed_dim ", embed_dim,
+              " didn't match last dim of query ", query.size(2), " or isn't divisible by num_head ", num_head);
+  const Tensor q = project(query, qkv_weight, qkv_bias, 0, num_head);
+  const Tensor k = project(key, qkv_weight, qkv_bias, 1, num_head);
+  const Tensor v = project(value, qkv_weight, qkv_bias, 2, num_head);
+  Tensor scores = at::matmul(q / std::sqrt(static_cast<double>(embed_dim / num_head)), k.transpose(2, 3));
+  if (mask && mask->defined()) {
+    scores.masked_fill_(hidden_scores(*mask, mask_type, scores), -std::numeric_limits<float>::infinity());
+  }
+  const Tensor weights = at::softmax(scores, -1);
+  const Tensor attended = at::matmul(weights, v).transpose(1, 2).flatten(2);
+  Tensor shown;
+  if (need_weights) shown = average_attn_weights ? weights.mean(1) : weights;
+  return {at::linear(attended, proj_weight, proj_bias), shown};
+}
+
+struct AddmmActivation : at::meta::structured__addmm_activation {
+  void impl(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const at::Scalar& beta, const at::Scalar& alpha,
+            bool use_gelu, const Tensor& out) {
+    matmul_into(out, mat1, mat2, *at::expand_size(self, out.sizes(), "_addmm_activation"), beta, alpha);
+    Tensor result = out;
+    use_gelu ? at::gelu_(result) : at::relu_(result);
+  }
+};
+
+int64_t fused_sdp_choice(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, double, bool,
+                         std::optional<double>, bool) {
+  return static_cast<int64_t>(at::SDPBackend::math);
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_STRUCTURED_CLASS(m, "_addmm_activation.out", AddmmActivation);
+  METAL_IMPL(m, "_native_multi_head_attention", native_multi_head_attention);
+  METAL_IMPL(m, "_transformer_encoder_layer_fwd", at::native::transformer_encoder_layer_forward);
+  METAL_IMPL(m, "_fused_sdp_choice", fused_sdp_choice);
+}
+
+}  // namespace torch_metal
