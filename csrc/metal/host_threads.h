@@ -1,0 +1,30 @@
+// The threads that the software device spreads its grids over. Whoever owns the process's thread pool lends it
+// here, so that one pool and not two compete for the cores. On macOS the GPU does the work and nothing happens.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace torch_metal {
+
+struct HostThreads {
+  /// How many threads parallel_for would use when called from this thread.
+  int (*thread_count)();
+  /// Calls body(begin, end) on disjoint pieces that cover [0, count), pieces of at least `grain`, possibly at the
+  /// same time on several threads, and returns when all are done. `body` does not throw. May be called from
+  /// several threads at once.
+  void (*parallel_for)(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+};
+
+#ifdef __APPLE__
+inline void set_host_threads(const HostThreads&) {}
+inline bool forked_after_use() { return false; }
+#else
+/// Call before the first command buffer is committed.
+void set_host_threads(const HostThreads& threads);
+/// True in a child of a process that had used the device before it forked: its threads are gone, command buffers
+/// end in an error.
+bool forked_after_use();
+#endif
+
+}  // namespace torch_metal
