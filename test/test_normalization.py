@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from agreement import assert_agrees, assert_close, sample
+from test.agreement import assert_agrees, assert_close, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agreement import FLOATING, INTEGRAL, assert_agrees, assert_close, sample
+from test.agreement import FLOATING, INTEGRAL, assert_agrees, assert_close, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 
@@ -193,3 +193,13 @@ def test_out_arguments():
 def test_ten_dimensions():
     x = sample(2, 3, 2, 3, 2, 3, 2, 3, 2, 3)
     assert_agrees(lambda x: x.permute(9, 0, 7, 2, 5, 4, 3, 6, 1, 8).sum((0, 2, 4, 6, 8)), x, rtol=1e-5, atol=1e-5)
+
+
+def test_equal():
+    x = sample(3, 4).to("metal")
+    assert torch.equal(x, x.clone()) and not torch.equal(x, x + 1) and not torch.equal(x, x[:2])
+
+
+def test_trace_and_renorm():
+    assert_agrees(lambda x: x.trace(), sample(5, 7))
+    assert_agrees(lambda x: x.renorm(2, 0, 1.5), sample(5, 7), rtol=1e-5, atol=1e-5)

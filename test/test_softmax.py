@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agreement import FLOATING, assert_agrees, sample
+from test.agreement import FLOATING, assert_agrees, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agreement import FLOATING, INTEGRAL, assert_agrees, sample
+from test.agreement import FLOATING, INTEGRAL, assert_agrees, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 
@@ -114,3 +114,40 @@ def test_unique_along_a_dimension():
         assert_agrees(lambda x: torch.unique(x, dim=dim, return_inverse=True, return_counts=True), x)
         assert_agrees(lambda x: torch.unique_consecutive(x, dim=dim, return_inverse=True, return_counts=True), x)
     assert_agrees(lambda x: torch.unique(x, return_inverse=True), torch.empty(0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_mode(dtype):
+    x = sample(6, 40, dtype=dtype).round()
+    for dim in (0, 1):
+        assert_agrees(lambda x: x.mode(dim)[0], x)
+        assert_agrees(lambda x: x.gather(dim, x.mode(dim, keepdim=True)[1]), x, backward=False)
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_searchsorted(right):
+    boundaries, values = sample(3, 20, seed=1).sort(1)[0], sample(3, 7)
+    values[0, 0], values[1, 1] = boundaries[0, 3], math.nan
+
+    def search(b, v):
+        order = torch.arange(19, -1, -1, device=b.device).expand(3, 20)
+        return (
+            torch.searchsorted(b, v, right=right),
+            torch.searchsorted(b[0], v, right=right, out_int32=True),
+            torch.searchsorted(b.flip(1), v, right=right, sorter=order),
+            torch.searchsorted(b[0], 0.5, right=right),
+            torch.bucketize(v, b[0], right=right),
+        )
+
+    assert_agrees(search, boundaries, values, backward=False)
+    integers = torch.arange(0, 40, 3)
+    assert_agrees(lambda b, v: torch.bucketize(v, b, right=right), integers, sample(9, dtype=torch.int64))
+    assert_agrees(lambda b, v: torch.bucketize(v, b, right=right), integers, sample(0), backward=False)
+
+
+def test_bincount():
+    x = sample(50, dtype=torch.int64).abs()
+    assert_agrees(lambda x: (x.bincount(), x.bincount(minlength=9), x[:0].bincount()), x)
+    assert_agrees(lambda x, w: x.bincount(w), x, sample(50), backward=False)
+    with pytest.raises(RuntimeError):
+        torch.tensor([1, -1], device="metal").bincount()

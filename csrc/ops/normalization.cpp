@@ -1,4 +1,5 @@
 // Batch, layer and group normalisation, forward and backward. Statistics are float32 whatever the dtype.
+#include <ATen/native/Normalization.h>
 #include <ATen/native/layer_norm.h>
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 
 #include "normalization_params.h"
 #include "ops/reduce.h"
-#include "ops/registration.h"
+#include "ops/structured.h"
 #include "runtime/launch.h"
 
 namespace torch_metal {
@@ -339,9 +340,24 @@ Tensors3 batch_norm_backward(const Tensor& grad, const Tensor& input, const Tens
                                                  save_rstd, update, eps, mask);
 }
 
+// ---- renorm: slices scaled down to a norm ----
+
+void renorm_scale_factor(at::TensorIteratorBase& iterator, double maximum) {
+  const Tensor& norm = iterator.tensor(1);
+  iterator.tensor(0).copy_(at::where(norm.gt(maximum), norm.add(1e-7).reciprocal().mul(maximum), at::Scalar(1)));
+}
+
 }  // namespace
+}  // namespace torch_metal
+
+namespace at::native {
+REGISTER_PRIVATEUSE1_DISPATCH(renorm_scale_factor_stub, &torch_metal::renorm_scale_factor)
+}  // namespace at::native
+
+namespace torch_metal {
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_STRUCTURED(m, "renorm.out", renorm_out);
   METAL_IMPL(m, "native_layer_norm", native_layer_norm);
   METAL_IMPL(m, "native_layer_norm_backward", native_layer_norm_backward);
   METAL_IMPL(m, "native_group_norm", native_group_norm);

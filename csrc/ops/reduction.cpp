@@ -92,6 +92,14 @@ Tensor count_nonzero(const Tensor& self, IntArrayRef dim) {
   return result;
 }
 
+bool equal(const Tensor& self, const Tensor& other) {
+  TORCH_CHECK(self.device() == other.device(), "Cannot compare two tensors on different devices. Got: ", self.device(),
+              " and ", other.device());
+  TORCH_CHECK(self.scalar_type() == other.scalar_type(), "Expected all tensors to have the same dtype, but got ",
+              self.scalar_type(), " and ", other.scalar_type());
+  return self.is_same_size(other) && (self.numel() == 0 || self.eq(other).all().item<bool>());
+}
+
 Tensor trace(const Tensor& self) {
   TORCH_CHECK(self.dim() == 2, "trace: expected a matrix, but got tensor with dim ", self.dim());
   return self.diagonal().sum();
@@ -138,6 +146,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "mean.out", mean_out);
   METAL_STRUCTURED(m, "prod.int_out", prod_out);
   METAL_IMPL(m, "prod", prod);
+  METAL_IMPL(m, "equal", equal);
   METAL_IMPL(m, "trace", trace);
   METAL_IMPL(m, "nansum", nansum);
   METAL_IMPL(m, "nansum.out", at::native::nansum_out);

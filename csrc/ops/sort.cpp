@@ -115,6 +115,21 @@ Tensor nanmedian_position(const Tensor& rows) {
   return numbers_in(rows).sub(1).clamp_min(0).div(2, "floor");
 }
 
+/// The last of the smallest of the most frequent values: where the running count of equal neighbours is highest.
+Tensor mode_position(const Tensor& rows) {
+  const Tensor positions = at::arange(rows.size(-1), rows.options().dtype(at::kLong)).expand(rows.sizes());
+  const Tensor differs = rows.slice(-1, 1).ne(rows.slice(-1, 0, -1));
+  const Tensor starts = at::constant_pad_nd(positions.slice(-1, 1).mul(differs), {1, 0});
+  return positions.sub(std::get<0>(starts.cummax(-1))).argmax(-1, /*keepdim=*/true);
+}
+
+std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim) {
+  at::native::zero_numel_check_dims(self, at::maybe_wrap_dim(dim, self.dim()), "mode()");
+  Tensor values, indices;
+  select_sorted(self, dim, keepdim, mode_position, values, indices);
+  return {values, indices};
+}
+
 std::tuple<Tensor&, Tensor&> kthvalue_out(const Tensor& self, int64_t k, int64_t dim, bool keepdim, Tensor& values,
                                           Tensor& indices) {
   const int64_t wrapped = at::maybe_wrap_dim(dim, self.dim());
@@ -163,6 +178,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "sort.values_stable", sort_stable_out);
   METAL_STRUCTURED_CLASS(m, "topk.values", TopK);
   METAL_IMPL(m, "kthvalue.values", kthvalue_out);
+  METAL_IMPL(m, "mode", mode);
   METAL_IMPL(m, "median", median);
   METAL_IMPL(m, "median.dim_values", median_out);
   METAL_IMPL(m, "nanmedian", nanmedian);
