@@ -16,6 +16,12 @@ test: build
 # Re-runs ninja, which does nothing if nothing changed. The lock keeps two makes out of one build folder.
 build: $(BUILD)/build.ninja
 	@flock $(BUILD)/.lock ninja -C $(BUILD) $(if $(V),-v,)
+	@$(MAKE) --no-print-directory $(VENV)/.editable
+
+# Makes the package importable from anywhere, and known to PyTorch, which loads it with torch.
+$(VENV)/.editable: setup.py pyproject.toml
+	$(PYTHON) -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
 
 $(BUILD)/build.ninja: CMakeLists.txt $(VENV)/.installed
 	@mkdir -p $(BUILD)

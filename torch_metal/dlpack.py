@@ -23,9 +23,25 @@ def _dlpack(tensor, *, stream=None, max_version=None, dl_device=None, copy=None)
     return _C.to_dlpack(tensor.clone() if copy else tensor, versioned)
 
 
+def _from_metal(tensor, device, copy):
+    """What torch.from_dlpack makes of a metal tensor: one that shares its memory, unless asked otherwise."""
+    target = torch.device(device) if device is not None else tensor.device
+    if target.type != "metal" and copy is False:
+        raise ValueError(f"cannot move DLPack tensor from device {tensor.device} to {target} without copying")
+    result = tensor.detach().to(target)
+    return result.clone() if copy and target.type == "metal" else result
+
+
 def register() -> None:
-    """Makes Tensor.__dlpack__ and __dlpack_device__ work for metal tensors."""
+    """Makes torch.from_dlpack, Tensor.__dlpack__ and __dlpack_device__ work for metal tensors."""
     tensor_dlpack, tensor_device = torch.Tensor.__dlpack__, torch.Tensor.__dlpack_device__
+    torch_from_dlpack = torch.from_dlpack
+
+    @functools.wraps(torch_from_dlpack)
+    def from_dlpack(ext_tensor, *, device=None, copy=None):
+        if isinstance(ext_tensor, torch.Tensor) and ext_tensor.device.type == "metal":
+            return _from_metal(ext_tensor, device, copy)
+        return torch_from_dlpack(ext_tensor, device=device, copy=copy)
 
     @functools.wraps(tensor_dlpack)
     def __dlpack__(self, **kwargs):
@@ -37,3 +53,4 @@ def register() -> None:
 
     torch.Tensor.__dlpack__ = __dlpack__
     torch.Tensor.__dlpack_device__ = __dlpack_device__
+    torch.from_dlpack = torch.utils.dlpack.from_dlpack = from_dlpack

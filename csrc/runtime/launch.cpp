@@ -39,6 +39,12 @@ namespace detail {
 
 namespace {
 
+// Stands for tensors without memory: every argument of a kernel must be bound.
+const MTL::Buffer* nothing() {
+  static const MTL::Buffer* const buffer = device()->newBuffer(256, MTL::ResourceStorageModeShared);
+  return buffer;
+}
+
 MTL::Size metal_size(const Extent& extent) { return MTL::Size(extent.x, extent.y, extent.z); }
 
 // Some pipelines allow fewer threads than asked for: halves the longest side until they do.
@@ -58,7 +64,9 @@ Dispatch::Dispatch(const Kernel& kernel)
   encoder_->setComputePipelineState(kernel.pipeline);
 }
 
-void Dispatch::bind(const BufferRange& range) { encoder_->setBuffer(range.buffer, range.offset, index_++); }
+void Dispatch::bind(const BufferRange& range) {
+  encoder_->setBuffer(range.buffer ? range.buffer : nothing(), range.offset, index_++);
+}
 
 void Dispatch::bind(ThreadgroupMemory memory) {
   encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, 0);
