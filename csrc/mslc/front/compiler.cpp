@@ -72,12 +72,14 @@ llvm::IntrusiveRefCntPtr<llvm::vfs::OverlayFileSystem> standard_files(
 std::unique_ptr<clang::CompilerInstance> make_compiler(const CompileOptions& options,
                                                        llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files,
                                                        clang::DiagnosticConsumer& diagnostics) {
-  auto compiler = std::make_unique<clang::CompilerInstance>();
-  compiler->createDiagnostics(&diagnostics, /*ShouldOwnClient=*/false);
   const std::vector<std::string> arguments = compiler_arguments(options);
   std::vector<const char*> pointers;
   for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
-  clang::CompilerInvocation::CreateFromArgs(compiler->getInvocation(), pointers, compiler->getDiagnostics());
+  const auto argument_diagnostics =
+      clang::CompilerInstance::createDiagnostics(new clang::DiagnosticOptions, &diagnostics, /*ShouldOwnClient=*/false);
+  auto compiler = std::make_unique<clang::CompilerInstance>();
+  clang::CompilerInvocation::CreateFromArgs(compiler->getInvocation(), pointers, *argument_diagnostics);
+  compiler->createDiagnostics(&diagnostics, /*ShouldOwnClient=*/false);
   compiler->getLangOpts().Half = true;  // the keyword `half`; no flag turns it on in C++
   compiler->getPreprocessorOpts().DisablePCHOrModuleValidation = clang::DisableValidationForModuleKind::PCH;
   compiler->getFrontendOpts().DisableFree = false;

@@ -6,6 +6,7 @@ namespace tok = clang::tok;
 
 void rewrite(TokenBuffer& tokens) {
   rewrite_literals(tokens);
+  rewrite_strings(tokens);
   rewrite_method_qualifiers(tokens);
   rewrite_function_constants(tokens);
   rewrite_attributes(tokens);

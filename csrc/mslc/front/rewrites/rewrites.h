@@ -10,6 +10,8 @@ void reject_forbidden_words(const TokenBuffer& tokens);
 
 /// `1.5` is a float, `1.5bf` a bfloat.
 void rewrite_literals(TokenBuffer& tokens);
+/// A string used as a pointer is in the constant address space.
+void rewrite_strings(TokenBuffer& tokens);
 /// `void f() const device` loses its address space; methods that then are the same are merged.
 void rewrite_method_qualifiers(TokenBuffer& tokens);
 /// `constant T x [[function_constant(i)]];` declares two extern constants: the value, and whether there is one.
