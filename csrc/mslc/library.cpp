@@ -1,7 +1,14 @@
-// The public interface: sources to libraries to kernels.
-#include <cstdlib>
+// The public interface: sources to libraries to kernels, through the cache.
+#include <llvm/Config/llvm-config.h>
+#include <llvm/TargetParser/Host.h>
+#include <llvm/TargetParser/Triple.h>
+
+#include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 
+#include "cache/disk_cache.h"
+#include "cache/translated_source.h"
 #include "front/translate.h"
 #include "mslc/mslc.h"
 
@@ -9,39 +16,66 @@ namespace mslc {
 
 namespace {
 
+// Code for a CPU is made later: options.cpu is no part of this key.
+Digest translation_key(std::string_view source, const CompileOptions& options) {
+  Hasher hasher;
+  hasher.add("translation").add(compiler_digest()).add(source).add(options.file_name).add(uint64_t{options.fast_math});
+  hasher.add(options.include_directories.size());
+  for (const std::string& directory : options.include_directories) {
+    hasher.add(std::filesystem::absolute(directory).native());
+  }
+  hasher.add(options.macros.size());
+  for (const auto& [name, value] : options.macros) hasher.add(name).add(value);
+  return hasher.finish();
+}
+
+std::optional<TranslatedSource> load_translation(const Digest& key) {
+  const std::optional<std::string> bytes = load_from_cache(key);
+  if (!bytes) return std::nullopt;
+  TranslatedSource source = deserialise_source(*bytes);
+  if (!unchanged(source.dependencies)) return std::nullopt;
+  return source;
+}
+
+TranslatedSource translate_through_cache(std::string_view source, const CompileOptions& options) {
+  const Digest key = translation_key(source, options);
+  if (auto known = load_translation(key)) return std::move(*known);
+  TranslatedSource translated = to_source(translate(source, options));
+  // A file that was edited meanwhile may have been read before or after.
+  if (unchanged(translated.dependencies)) store_in_cache(key, serialise(translated));
+  return translated;
+}
+
 class TranslatedLibrary : public Library {
  public:
-  TranslatedLibrary(std::string_view source, const CompileOptions& options) : translation_(translate(source, options)) {}
+  explicit TranslatedLibrary(TranslatedSource source) : source_(std::move(source)) {}
 
-  const std::vector<KernelInfo>& kernels() const override { return translation_.kernels; }
-  const std::vector<FunctionConstant>& function_constants() const override { return translation_.constants; }
+  const std::vector<KernelInfo>& kernels() const override { return source_.kernels; }
+  const std::vector<FunctionConstant>& function_constants() const override { return source_.constants; }
 
   std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues&) const override {
-    for (const KernelInfo& info : kernels()) {
-      if (info.name == name) throw CompileError(name + ": no code generator in this build\n");
-    }
-    throw std::out_of_range("no kernel named '" + name + "'");
+    throw CompileError(kernels()[index_of(name)].name + ": no code generator in this build\n");
   }
 
  private:
-  Translation translation_;
+  size_t index_of(const std::string& name) const {
+    const auto found = std::find_if(kernels().begin(), kernels().end(), [&](const auto& info) { return info.name == name; });
+    if (found == kernels().end()) throw std::out_of_range("no kernel named '" + name + "'");
+    return found - kernels().begin();
+  }
+
+  TranslatedSource source_;
 };
 
 }  // namespace
 
 std::shared_ptr<Library> Library::compile(std::string_view source, const CompileOptions& options) {
-  return std::make_shared<TranslatedLibrary>(source, options);
+  return std::make_shared<TranslatedLibrary>(translate_through_cache(source, options));
 }
 
-std::string version() { return "mslc 0.1 (LLVM 19)"; }
-
-std::string cache_directory() {
-  if (const char* directory = std::getenv("TORCH_METAL_CACHE_DIR")) return directory;
-  if (const char* base = std::getenv("XDG_CACHE_HOME")) return std::string(base) + "/torch_metal";
-  const char* home = std::getenv("HOME");
-  return std::string(home ? home : "/tmp") + "/.cache/torch_metal";
+std::string version() {
+  const llvm::Triple triple(llvm::sys::getProcessTriple());
+  return "mslc 0.1 (LLVM " LLVM_VERSION_STRING ", " + triple.getArchName().str() + " " + llvm::sys::getHostCPUName().str() + ")";
 }
-
-uint64_t clear_cache() { return 0; }
 
 }  // namespace mslc

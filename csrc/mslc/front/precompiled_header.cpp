@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "cache/disk_cache.h"
 #include "front/compiler.h"
 #include "front/diagnostics.h"
 #include "front/stdlib_files.h"
@@ -57,19 +58,30 @@ std::string precompile(const CompileOptions& options) {
   return {data.begin(), data.end()};
 }
 
+std::string load_or_precompile(const CompileOptions& options) {
+  const Digest key = Hasher().add("precompiled header").add(compiler_digest()).add(uint64_t{options.fast_math}).finish();
+  if (auto known = load_from_cache(key)) return std::move(*known);
+  std::string header = precompile(options);
+  store_in_cache(key, header);
+  return header;
+}
+
 }  // namespace
 
 const llvm::MemoryBuffer& precompiled_header(const CompileOptions& options) {
   static std::mutex mutex;
-  static std::unique_ptr<llvm::MemoryBuffer> headers[2];  // by fast_math, the one option that they depend on
+  static std::string headers[2];  // by fast_math, the one option that they depend on
+  static std::unique_ptr<llvm::MemoryBuffer> buffers[2];
   const std::lock_guard lock(mutex);
-  std::unique_ptr<llvm::MemoryBuffer>& header = headers[options.fast_math];
-  if (!header) {
+  std::unique_ptr<llvm::MemoryBuffer>& buffer = buffers[options.fast_math];
+  if (!buffer) {
     CompileOptions neutral;
     neutral.fast_math = options.fast_math;
-    header = llvm::MemoryBuffer::getMemBufferCopy(precompile(neutral), kPrecompiledHeaderPath);
+    std::string& header = headers[options.fast_math];
+    header = load_or_precompile(neutral);
+    buffer = llvm::MemoryBuffer::getMemBuffer(header, kPrecompiledHeaderPath);
   }
-  return *header;
+  return *buffer;
 }
 
 }  // namespace mslc

@@ -101,8 +101,8 @@ Translation translate(std::string_view source, const CompileOptions& options) {
   result.context = std::make_unique<llvm::LLVMContext>();
   Diagnostics diagnostics;
   Reflection reflection;
-  const auto compiler =
-      make_compiler(options, standard_files(llvm::vfs::getRealFileSystem(), &header), diagnostics.consumer());
+  const auto disk = llvm::makeIntrusiveRefCnt<RecordingFileSystem>();
+  const auto compiler = make_compiler(options, standard_files(disk, &header), diagnostics.consumer());
   compiler->getPreprocessorOpts().ImplicitPCHInclude = kPrecompiledHeaderPath;
   compiler->getFrontendOpts().Inputs = {clang::FrontendInputFile(buffer->getMemBufferRef(), clang::Language::CXX)};
   TranslateAction action(*result.context, reflection);
@@ -116,6 +116,7 @@ Translation translate(std::string_view source, const CompileOptions& options) {
     result.kernel_functions.push_back(std::move(kernel.function_name));
   }
   for (ReflectedConstant& constant : reflection.constants) result.constants.push_back(std::move(constant.info));
+  result.dependencies = disk->dependencies();
   return result;
 }
 

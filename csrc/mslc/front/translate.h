@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "front/dependencies.h"
 #include "mslc/mslc.h"
 
 namespace mslc {
@@ -20,6 +21,7 @@ struct Translation {
   std::vector<KernelInfo> kernels;
   std::vector<std::string> kernel_functions;  ///< names of the kernels' IR functions, in the same order
   std::vector<FunctionConstant> constants;
+  std::vector<Dependency> dependencies;  ///< files looked for on disk
 };
 
 /// Translates `source`. Throws CompileError. Any number of threads may translate at once.
