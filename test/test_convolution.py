@@ -1,0 +1,122 @@
+"""Convolution and its gradients agree with the CPU in one to three dimensions."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from agreement import FLOATING, assert_agrees, sample
+
+pytestmark = pytest.mark.usefixtures("no_fallback")
+
+TOLERANCE = {
+    torch.float32: dict(rtol=1e-4, atol=2e-4),
+    torch.float16: dict(rtol=1e-2, atol=5e-2),
+    torch.bfloat16: dict(rtol=5e-2, atol=5e-1),
+}
+CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+# name -> (input, weight, arguments)
+FORWARD = {
+    "3x3": ((2, 3, 9, 10), (8, 3, 3, 3), dict(padding=1)),
+    "1x1": ((2, 16, 7, 7), (12, 16, 1, 1), {}),
+    "large_tiles": ((4, 20, 18, 18), (40, 20, 3, 3), dict(padding=1)),
+    "stride": ((2, 3, 11, 12), (8, 3, 3, 3), dict(stride=2, padding=1)),
+    "uneven": ((2, 3, 11, 12), (8, 3, 3, 2), dict(stride=(3, 2), padding=(0, 1), dilation=(1, 2))),
+    "dilation": ((2, 3, 11, 11), (8, 3, 3, 3), dict(dilation=3, padding=2)),
+    "same": ((2, 3, 8, 8), (9, 3, 4, 4), dict(padding="same")),
+    "groups": ((2, 6, 7, 7), (18, 3, 3, 3), dict(groups=2)),
+    "depthwise": ((2, 6, 9, 9), (6, 1, 3, 3), dict(groups=6, padding=1)),
+    "depthwise_multiplier": ((2, 6, 9, 9), (12, 1, 3, 3), dict(groups=6, stride=2)),
+    "one_channel": ((3, 1, 8, 8), (16, 1, 3, 3), dict(padding=1)),
+    "many_pixels": ((1, 2, 70, 70), (3, 2, 3, 3), {}),
+    "whole_input": ((2, 3, 5, 5), (10, 3, 5, 5), {}),
+    "no_batch": ((3, 9, 9), (8, 3, 3, 3), {}),
+    "empty_batch": ((0, 3, 9, 9), (8, 3, 3, 3), {}),
+    "1d": ((2, 4, 20), (8, 4, 5), dict(stride=2, padding=2)),
+    "1d_groups": ((2, 4, 20), (4, 1, 5), dict(groups=4)),
+    "3d": ((2, 3, 5, 6, 7), (8, 3, 3, 2, 3), dict(padding=1, stride=(1, 2, 1))),
+}
+BACKWARD = {
+    "3x3": ((2, 4, 6, 7), (4, 9, 3, 3), dict(padding=1)),
+    "stride": ((2, 4, 5, 5), (4, 9, 3, 3), dict(stride=2, output_padding=1)),
+    "uneven": ((2, 4, 5, 5), (4, 9, 3, 2), dict(stride=(3, 2), dilation=(1, 2), padding=(0, 1))),
+    "groups": ((2, 4, 5, 5), (4, 3, 3, 3), dict(groups=2)),
+    "1d": ((2, 4, 9), (4, 9, 4), dict(stride=2)),
+    "3d": ((2, 3, 4, 4, 4), (3, 2, 3, 3, 3), dict(stride=2)),
+}
+
+
+def bias_of(weight, transposed, arguments):
+    return sample(weight[1] * arguments.get("groups", 1) if transposed else weight[0], seed=2)
+
+
+def check(kinds, case, transposed, dtype=torch.float32, prepare=lambda x: x):
+    shape, weight, arguments = case
+
+    def convolve(x, w, b):
+        return kinds[len(weight) - 2](prepare(x), w, b, **arguments)
+
+    tensors = sample(*shape), sample(*weight, seed=1), bias_of(weight, transposed, arguments)
+    assert_agrees(convolve, *(t.to(dtype) for t in tensors), **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("name", FORWARD)
+def test_convolution(name):
+    check(CONVOLUTIONS, FORWARD[name], False)
+
+
+@pytest.mark.parametrize("name", BACKWARD)
+def test_transposed_convolution(name):
+    check(TRANSPOSED, BACKWARD[name], True)
+
+
+@pytest.mark.parametrize("dtype", FLOATING[:2])
+@pytest.mark.parametrize("name", ["stride", "depthwise"])
+def test_low_precision(name, dtype):
+    check(CONVOLUTIONS, FORWARD[name], False, dtype)
+
+
+def test_without_bias():
+    assert_agrees(F.conv2d, sample(2, 3, 8, 8), sample(9, 3, 3, 3, seed=1), **TOLERANCE[torch.float32])
+
+
+STRIDED = {
+    "transposed": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+    "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "every_other": lambda x: x.repeat_interleave(2, 3)[..., ::2],
+    "expanded": lambda x: x[:, :1].expand_as(x),
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_strided_input(name):
+    check(CONVOLUTIONS, FORWARD["stride"], False, prepare=STRIDED[name])
+
+
+def test_channels_last_is_kept(device):
+    x = sample(2, 8, 9, 9).to(device).to(memory_format=torch.channels_last)
+    out = F.conv2d(x, sample(12, 8, 3, 3).to(device))
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_only_the_gradients_that_are_asked_for(device):
+    x, weight = sample(2, 3, 8, 8).to(device), sample(9, 3, 3, 3).to(device).requires_grad_()
+    (gradient,) = torch.autograd.grad(F.conv2d(x, weight).sum(), weight)
+    assert gradient.shape == weight.shape and x.grad is None
+
+
+def test_gradients_are_reproducible(device):
+    x, weight = sample(8, 4, 20, 20).to(device), sample(9, 4, 3, 3).to(device).requires_grad_()
+    first, second = (torch.autograd.grad(F.conv2d(x, weight).square().sum(), weight)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_errors_are_the_ones_users_know(device):
+    x = torch.ones(2, 3, 8, 8, device=device)
+    with pytest.raises(RuntimeError, match="expected input.*to have 4 channels"):
+        F.conv2d(x, torch.ones(5, 4, 3, 3, device=device))
+    with pytest.raises(RuntimeError, match="should be the same"):
+        F.conv2d(x, torch.ones(5, 3, 3, 3, device=device, dtype=torch.float16))
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        F.conv2d(x, torch.ones(5, 3, 9, 9, device=device))
