@@ -134,8 +134,8 @@ struct Operator<name, function, R (*)(A...)> {
 
 }  // namespace detail
 
-#define METAL_IMPL(library, name, function) \
-  library.impl(name, TORCH_FN((::torch_metal::detail::Operator<name, &function, decltype(&function)>::call)))
+#define METAL_IMPL(library, name, ...) \
+  library.impl(name, TORCH_FN((::torch_metal::detail::Operator<name, &__VA_ARGS__, decltype(&__VA_ARGS__)>::call)))
 
 /// For a function with overloads: the one whose type is that of at::_ops::<op>.
 #define METAL_IMPL_OVERLOAD(library, name, op, function)                                                      \
