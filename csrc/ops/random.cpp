@@ -129,7 +129,7 @@ void bernoulli_tensor_kernel(const at::TensorBase& base, const at::TensorBase& p
 
 /// Inverts the cumulative distribution at uniform numbers.
 void multinomial_kernel(at::Tensor& result, const at::Tensor& self, int64_t samples, Generator generator) {
-  const auto valid = (self.isfinite() & self.ge(0)).all().logical_and(self.sum(-1).gt(0).all());
+  const auto valid = self.isfinite().logical_and(self.ge(0)).all().logical_and(self.sum(-1).gt(0).all());
   TORCH_CHECK(valid.item<bool>(), "probability tensor contains either `inf`, `nan` or element < 0, or sums to 0");
   const at::Tensor cumulative = self.to(at::kFloat).cumsum(-1);
   auto sizes = self.sizes().vec();
