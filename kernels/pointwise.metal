@@ -28,14 +28,6 @@ inline float2 interpolate(float2 x, float2 y, float2 w) {
 
 inline float smooth_l1_slope(float x, float beta) { return x <= -beta ? -1 : (x >= beta ? 1 : x / beta); }
 inline float huber_slope(float x, float delta) { return metal::clamp(x, -delta, delta); }
-inline float bce_gradient(float x, float target, float gradient) {
-  return gradient * (x - target) / metal::max((1 - x) * x, 1e-12f);
-}
-/// Logarithms are bounded below, as in PyTorch; NaN stays.
-inline float bounded(float x) { return x < -100 ? -100 : x; }
-inline float bce(float x, float target) {
-  return (target - 1) * bounded(math::log1p(-x)) - target * bounded(math::log(x));
-}
 
 TERNARY(where, x ? y : z)
 BINARY(masked_fill, x ? arg<U>(s, 0) : y)
@@ -53,7 +45,5 @@ UNARY(clamp_max, at_most(x, arg<T>(s, 0)))
 TERNARY(mse_backward, arg<float>(s, 0) * (x - y) * z)
 TERNARY(smooth_l1_backward, arg<float>(s, 0) * smooth_l1_slope(x - y, arg<float>(s, 1)) * z)
 TERNARY(huber_backward, arg<float>(s, 0) * huber_slope(x - y, arg<float>(s, 1)) * z)
-BINARY(binary_cross_entropy, bce(x, y))
-TERNARY(binary_cross_entropy_backward, arg<float>(s, 0) * bce_gradient(x, y, z))
 
 }  // namespace op

@@ -1,8 +1,6 @@
 // Operators of three inputs, those that select or clamp, and pointwise losses.
-#include <ATen/ExpandUtils.h>
 #include <ATen/MemoryOverlap.h>
 #include <ATen/NativeFunctions.h>
-#include <ATen/core/Reduction.h>
 #include <ATen/native/BinaryOps.h>
 #include <ATen/native/Lerp.h>
 #include <ATen/native/PointwiseOps.h>
@@ -92,51 +90,6 @@ at::Tensor& masked_fill_tensor(at::Tensor& self, const at::Tensor& mask, const a
   return self;
 }
 
-at::Tensor apply_reduction(const at::Tensor& loss, int64_t reduction) {
-  if (reduction == at::Reduction::Mean) return loss.mean();
-  if (reduction == at::Reduction::Sum) return loss.sum();
-  return loss;
-}
-
-at::Tensor& binary_cross_entropy_out(const at::Tensor& self, const at::Tensor& target,
-                                     const std::optional<at::Tensor>& weight, int64_t reduction, at::Tensor& out) {
-  at::Tensor loss = at::empty_like(self);
-  auto iter = at::TensorIteratorConfig().add_output(loss).add_const_input(self).add_const_input(target).build();
-  check_domain("binary_cross_entropy", Domain::real, self.scalar_type());
-  elementwise(iter, "pointwise", "binary_cross_entropy");
-  if (weight && weight->defined()) loss.mul_(*weight);
-  const at::Tensor result = apply_reduction(loss, reduction);
-  at::native::resize_output(out, result.sizes());
-  return out.copy_(result);
-}
-
-at::Tensor binary_cross_entropy(const at::Tensor& self, const at::Tensor& target,
-                                const std::optional<at::Tensor>& weight, int64_t reduction) {
-  at::Tensor out = at::empty({0}, self.options());
-  return binary_cross_entropy_out(self, target, weight, reduction, out);
-}
-
-at::Tensor& binary_cross_entropy_backward_out(const at::Tensor& grad, const at::Tensor& self, const at::Tensor& target,
-                                              const std::optional<at::Tensor>& weight, int64_t reduction,
-                                              at::Tensor& grad_input) {
-  at::native::resize_output(grad_input, self.sizes());
-  auto iter = at::TensorIteratorConfig()
-                  .add_output(grad_input)
-                  .add_const_input(self)
-                  .add_const_input(target)
-                  .add_const_input(grad)
-                  .build();
-  const double factor = reduction == at::Reduction::Mean ? 1.0 / static_cast<double>(self.numel()) : 1.0;
-  elementwise(iter, "pointwise", "binary_cross_entropy_backward", {factor});
-  return weight && weight->defined() ? grad_input.mul_(*weight) : grad_input;
-}
-
-at::Tensor binary_cross_entropy_backward(const at::Tensor& grad, const at::Tensor& self, const at::Tensor& target,
-                                         const std::optional<at::Tensor>& weight, int64_t reduction) {
-  at::Tensor grad_input = at::empty_like(self);
-  return binary_cross_entropy_backward_out(grad, self, target, weight, reduction, grad_input);
-}
-
 }  // namespace
 
 }  // namespace torch_metal
@@ -179,8 +132,4 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "mse_loss_backward.grad_input", at::native::mse_loss_backward_out);
   METAL_IMPL(m, "smooth_l1_loss_backward.grad_input", at::native::smooth_l1_loss_backward_out);
   METAL_IMPL(m, "huber_loss_backward.out", at::native::huber_loss_backward_out);
-  METAL_IMPL(m, "binary_cross_entropy", binary_cross_entropy);
-  METAL_IMPL(m, "binary_cross_entropy.out", binary_cross_entropy_out);
-  METAL_IMPL(m, "binary_cross_entropy_backward", binary_cross_entropy_backward);
-  METAL_IMPL(m, "binary_cross_entropy_backward.grad_input", binary_cross_entropy_backward_out);
 }
