@@ -1,5 +1,5 @@
 // Binary operators: one functor each, named as the operator. x and y have the common dtype.
-#include "elementwise.h"
+#include "multi_tensor.h"
 #include "scalar_math.h"
 
 namespace op {

@@ -1,5 +1,5 @@
 // Operators of three inputs, and those that select or clamp.
-#include "elementwise.h"
+#include "multi_tensor.h"
 #include "scalar_math.h"
 
 namespace op {

@@ -1,5 +1,5 @@
 // Unary operators: one functor each, named as the operator.
-#include "elementwise.h"
+#include "multi_tensor.h"
 #include "scalar_math.h"
 
 namespace op {
@@ -80,6 +80,8 @@ inline float nan_to_num_of(float x, float nan, float positive, float negative) {
   return x == INFINITY ? positive : (x == -INFINITY ? negative : x);
 }
 
+UNARY(zero, T(0))
+UNARY(copy, x)
 UNARY(neg, -x)
 UNARY(abs, magnitude(x))
 UNARY(sign, sign_of(x))

@@ -3,6 +3,8 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+
+#include <algorithm>
 #include <array>
 
 #include "runtime/block_pool.h"
@@ -26,6 +28,16 @@ BufferRange buffer_range(const at::TensorBase& tensor) {
 
 BufferRange operand(const at::TensorIteratorBase& iterator, int i) {
   return buffer_range(iterator.tensor_base(i), iterator.data_ptr(i));
+}
+
+uint64_t gpu_address(const at::TensorBase& tensor) {
+  const BufferRange range = buffer_range(tensor);
+  return range.buffer ? range.buffer->gpuAddress() + range.offset : 0;
+}
+
+void Resources::add(const at::TensorBase& tensor) {
+  const MTL::Buffer* const buffer = buffer_range(tensor).buffer;
+  if (buffer && std::find(buffers.begin(), buffers.end(), buffer) == buffers.end()) buffers.push_back(buffer);
 }
 
 BufferRange error_buffer() {
@@ -70,6 +82,12 @@ void Dispatch::bind(const BufferRange& range) {
 
 void Dispatch::bind(ThreadgroupMemory memory) {
   encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, 0);
+}
+
+void Dispatch::bind(const Resources& resources) {
+  for (const MTL::Buffer* const buffer : resources.buffers) {
+    encoder_->useResource(buffer, MTL::ResourceUsageRead | MTL::ResourceUsageWrite);
+  }
 }
 
 void Dispatch::bind_bytes(const void* data, size_t size) { encoder_->setBytes(data, size, index_++); }

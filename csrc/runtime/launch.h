@@ -11,6 +11,7 @@
 
 #include <mutex>
 #include <type_traits>
+#include <vector>
 
 #include "runtime/kernel_library.h"
 #include "runtime/stream.h"
@@ -37,6 +38,14 @@ BufferRange operand(const at::TensorIteratorBase& iterator, int i);
 /// raises at the next synchronisation.
 BufferRange error_buffer();
 
+/// Where the GPU finds a tensor's first element, for kernels that take addresses in a parameter struct.
+uint64_t gpu_address(const at::TensorBase& tensor);
+/// The buffers behind such addresses: the kernel may use them, though they are not bound. Takes no argument index.
+struct Resources {
+  std::vector<const MTL::Buffer*> buffers;
+  void add(const at::TensorBase& tensor);
+};
+
 /// Bytes for a [[threadgroup(0)]] argument; give it after all buffers.
 struct ThreadgroupMemory {
   size_t bytes;
@@ -50,6 +59,7 @@ class Dispatch {
   void bind(const BufferRange& range);
   void bind(const at::TensorBase& tensor) { bind(buffer_range(tensor)); }
   void bind(ThreadgroupMemory memory);
+  void bind(const Resources& resources);
   template <class T>
     requires(!std::is_base_of_v<at::TensorBase, T>)
   void bind(const T& value) {
