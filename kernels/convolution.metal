@@ -91,7 +91,7 @@ struct PixelSink {
   void write(uint channel, float value) const {
     if (!exists || channel >= params.out_channels) return;
     if (params.has_bias) value += float(bias[channel]);
-    out[channel * params.out.channel_stride] = T(value);
+    out[channel * params.out.channel] = T(value);
   }
 };
 
@@ -100,10 +100,10 @@ static PixelSink<T> pixel_sink(device T* out, device const T* bias, constant Con
                                uint group) {
   const uint first_channel = group * params.out_channels;
   const bool exists = column < params.patches.columns;
-  out += first_channel * params.out.channel_stride;
+  out += first_channel * params.out.channel;
   if (exists) {
-    for (int d = 2; d >= 0; --d) out += params.patches.pixels[d].split(column) * params.out.stride[d];
-    out += column * params.out.batch_stride;
+    for (int d = 2; d >= 0; --d) out += params.patches.pixels[d].split(column) * params.out.spatial[d];
+    out += column * params.out.batch;
   }
   return {out, bias + (params.has_bias ? first_channel : 0), params, exists};
 }

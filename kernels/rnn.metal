@@ -28,7 +28,8 @@ struct Gates {
 
 /// The workspace keeps the activated gates, in PyTorch's order: input, forget, cell, output.
 template <class T>
-[[kernel]] void lstm_cell(device T* hidden [[buffer(0)]], device T* cell [[buffer(1)]], device T* workspace [[buffer(2)]],
+[[kernel]] void lstm_cell(device T* hidden [[buffer(0)]], device T* cell [[buffer(1)]],
+                          device T* workspace [[buffer(2)]],
                           device const T* input_gates [[buffer(3)]], device const T* hidden_gates [[buffer(4)]],
                           device const T* input_bias [[buffer(5)]], device const T* hidden_bias [[buffer(6)]],
                           device const T* last_cell [[buffer(7)]], constant CellParams& params [[buffer(8)]],

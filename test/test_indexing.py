@@ -142,8 +142,8 @@ def test_along_a_dimension(name):
 
 NO_GRADIENTS = {
     "scatter": lambda x, y: x.scatter(1, torch.tensor([[3, 0, 1]] * 5, device=x.device), y),
-    "scatter_prod": lambda x, y: x.scatter_reduce(1, torch.zeros(5, 7, dtype=torch.long, device=x.device), y, "prod"),
-    "scatter_multiply": lambda x, y: x.scatter(1, torch.zeros(5, 3, dtype=torch.long, device=x.device), y, reduce="multiply"),
+    "scatter_prod": lambda x, y: x.scatter_reduce(1, torch.zeros_like(x, dtype=torch.long), y, "prod"),
+    "scatter_multiply": lambda x, y: x.scatter(1, torch.zeros_like(x, dtype=torch.long), y, reduce="multiply"),
     "index_reduce": lambda x, y: x.index_reduce(0, torch.tensor([3, 1, 1, 3, 0], device=x.device), y, "amax"),
     "index_reduce_mean": lambda x, y: x.index_reduce(
         0, torch.tensor([3, 1, 1, 3, 0], device=x.device), y, "mean", include_self=False

@@ -173,7 +173,11 @@ def test_float64_takes_the_host_route(device):
 
 @pytest.mark.parametrize(
     "left, right, message",
-    [((2, 3), (4, 5), "cannot be multiplied"), ((2, 3, 4), (3, 4, 5), "batch2|Expected size"), ((3,), (4,), "inconsistent")],
+    [
+        ((2, 3), (4, 5), "cannot be multiplied"),
+        ((2, 3, 4), (3, 4, 5), "batch2|Expected size"),
+        ((3,), (4,), "inconsistent"),
+    ],
 )
 def test_sizes_that_do_not_fit(device, left, right, message):
     product = {1: torch.dot, 2: torch.mm, 3: torch.bmm}[len(left)]

@@ -1,6 +1,7 @@
-// Parameters of convolution, shared by host and kernels. One and two spatial dimensions are three with size 1.
+// Parameters of convolution, shared by host and kernels.
 #pragma once
 #include "divisor.h"
+#include "volume_params.h"
 
 namespace torch_metal {
 
@@ -25,17 +26,10 @@ struct PatchGeometry {
   uint32_t columns;
 };
 
-/// Where a result [batch, channel, depth, height, width] goes.
-struct PixelLayout {
-  int64_t batch_stride;
-  int64_t channel_stride;
-  int64_t stride[3];
-};
-
 /// out[channel, pixel] = sum over taps of weight[channel, tap] * patches[tap, pixel] + bias[channel], for each group.
 struct ConvolutionParams {
   PatchGeometry patches;
-  PixelLayout out;
+  VolumeLayout out;
   uint32_t in_channels;   ///< of a group
   uint32_t out_channels;  ///< of a group
   uint32_t has_bias;

@@ -1,15 +1,9 @@
-// Parameters of pooling, shared by host and kernels. One and two spatial dimensions are three with size 1.
+// Parameters of pooling, shared by host and kernels.
 #pragma once
 #include "divisor.h"
+#include "volume_params.h"
 
 namespace torch_metal {
-
-/// Element strides of a tensor [batch, channel, depth, height, width].
-struct VolumeLayout {
-  int64_t batch;
-  int64_t channel;
-  int64_t spatial[3];
-};
 
 /// Which windows of the input (the larger side, usually) make the output.
 struct PoolingParams {
