@@ -1,0 +1,67 @@
+"""Activations and their gradients agree with the CPU, in every floating dtype and at their corners."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from test.agreement import FLOATING, assert_agrees, sample
+
+pytestmark = pytest.mark.usefixtures("no_fallback")
+
+ACTIVATIONS = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.1),
+    "elu": lambda x: F.elu(x, 0.7),
+    "selu": F.selu,
+    "celu": lambda x: F.celu(x, 1.3),
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+    "mish": F.mish,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "softplus": lambda x: F.softplus(x, 1.5, 2),
+    "logsigmoid": F.logsigmoid,
+    "hardswish": F.hardswish,
+    "hardsigmoid": F.hardsigmoid,
+    "hardtanh": lambda x: F.hardtanh(x, -0.5, 0.8),
+    "hardshrink": F.hardshrink,
+    "softshrink": F.softshrink,
+    "tanhshrink": F.tanhshrink,
+    "softsign": F.softsign,
+    "threshold": lambda x: F.threshold(x, 0.3, -2.0),
+    "glu": lambda x: F.glu(x, 0),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_values_and_gradients(name):
+    assert_agrees(ACTIVATIONS[name], sample(6, 35) * 3, rtol=2e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", FLOATING[:2])
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "tanh", "leaky_relu", "glu"])
+def test_low_precision(name, dtype):
+    assert_agrees(ACTIVATIONS[name], sample(6, 35, dtype=dtype), rtol=3e-2, atol=3e-2)
+
+
+@pytest.mark.parametrize("name", ["elu", "leaky_relu", "hardtanh", "silu", "relu", "celu", "hardswish"])
+def test_in_place(name):
+    assert_agrees(lambda x: getattr(F, name)(x * 2, inplace=True), sample(6, 35), rtol=2e-5, atol=1e-5)
+
+
+def test_corners():
+    x = torch.tensor([-6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 100.0, -100.0])
+    for name in ("hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink", "relu6", "elu", "softplus", "logsigmoid"):
+        assert_agrees(ACTIVATIONS[name], x, rtol=1e-5, atol=1e-6)
+
+
+def test_strided_input():
+    for view in (lambda t: t.t(), lambda t: t[:, ::2], lambda t: t[:1].expand(6, 35)):
+        assert_agrees(lambda t: F.gelu(view(t)), sample(6, 35), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [1, 5])
+def test_prelu(weights):
+    assert_agrees(F.prelu, sample(4, 5, 6), sample(weights, seed=1).abs(), rtol=1e-5, atol=1e-5)
