@@ -111,8 +111,8 @@ template <class T>
 inline T least_multiple(T x, T y) {
   const T d = greatest_divisor(x, y);
   if (d == 0) return 0;
-  const T m = static_cast<T>(x / d * y);
-  return m < 0 ? static_cast<T>(0 - m) : m;
+  const auto m = x / d * y;  // of int where T is narrower
+  return static_cast<T>(m < 0 ? 0 - m : m);
 }
 
 /// The neighbour of x towards y, in a format whose bits Bits hold.

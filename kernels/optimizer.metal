@@ -1,8 +1,7 @@
 // Fused optimisers: one pass over parameters, gradients and state of many tensors.
-#include <c10/metal/expm1f.h>
-
 #include "multi_tensor.h"
 #include "optimizer_params.h"
+#include "scalar_math.h"
 
 /// The gradient as the update sees it: unscaled, and in the direction of descent. The unscaled value is written
 /// back, as PyTorch's other kernels do.
@@ -37,8 +36,8 @@ kernel void fused_adam(constant TensorTable& table [[buffer(0)]],
   const float step = *tensor_of<float>(table, 4, slice.tensor);
   const float lr = p.has_lr ? *lr_tensor : p.lr;
   const float inverse_scale = p.has_scale ? 1 / *scale : 1;
-  const float step_size = lr / -c10::metal::expm1f(step * p.log_beta1);
-  const float root_correction = precise::sqrt(-c10::metal::expm1f(step * p.log_beta2));
+  const float step_size = lr / -math::expm1(step * p.log_beta1);
+  const float root_correction = precise::sqrt(-math::expm1(step * p.log_beta2));
 
   for (ulong i = slice.begin + first; i < slice.end; i += threads) {
     float w = static_cast<float>(param[i]);
