@@ -2,66 +2,12 @@
 
 #include <clang/AST/RecursiveASTVisitor.h>
 
-#include <map>
-
 #include "front/diagnostics.h"
+#include "front/reflection.h"
 
 namespace mslc {
 
 namespace {
-
-// Finds cycles among the functions that a kernel reaches, in the standard library too.
-class RecursionCheck {
- public:
-  explicit RecursionCheck(clang::ASTContext& context) : context_(context) {}
-
-  void visit(const clang::FunctionDecl* function) {
-    const clang::FunctionDecl* definition = nullptr;
-    if (!function->hasBody(definition) || !states_.try_emplace(definition, State::Active).second) return;
-    for (const auto& [callee, location] : calls_of(*definition)) {
-      const clang::FunctionDecl* target = nullptr;
-      if (!callee->hasBody(target)) continue;
-      const auto state = states_.find(target);
-      if (state != states_.end() && state->second == State::Active) {
-        report(*target, location);
-      } else {
-        visit(target);
-      }
-    }
-    states_[definition] = State::Done;
-  }
-
- private:
-  enum class State { Active, Done };
-  using Call = std::pair<const clang::FunctionDecl*, clang::SourceLocation>;
-
-  struct CallCollector : clang::RecursiveASTVisitor<CallCollector> {
-    std::vector<Call> calls;
-    bool VisitCallExpr(clang::CallExpr* call) {
-      if (const clang::FunctionDecl* callee = call->getDirectCallee()) calls.emplace_back(callee, call->getBeginLoc());
-      return true;
-    }
-    bool VisitCXXConstructExpr(clang::CXXConstructExpr* construction) {
-      calls.emplace_back(construction->getConstructor(), construction->getLocation());
-      return true;
-    }
-    bool TraverseLambdaExpr(clang::LambdaExpr*) { return true; }  // its body runs when it is called
-  };
-
-  static std::vector<Call> calls_of(const clang::FunctionDecl& function) {
-    CallCollector collector;
-    collector.TraverseStmt(function.getBody());
-    return std::move(collector.calls);
-  }
-
-  void report(const clang::FunctionDecl& function, clang::SourceLocation location) {
-    report_error(context_.getDiagnostics(), location, "recursive call of '%0' is not supported in Metal",
-                 function.getNameAsString());
-  }
-
-  clang::ASTContext& context_;
-  std::map<const clang::FunctionDecl*, State> states_;
-};
 
 // Statements and variables that are wrong wherever they stand.
 class DeclarationCheck : public clang::RecursiveASTVisitor<DeclarationCheck> {
@@ -145,11 +91,9 @@ class DeclarationCheck : public clang::RecursiveASTVisitor<DeclarationCheck> {
 
 }  // namespace
 
-void check(clang::ASTContext& context, llvm::ArrayRef<clang::Decl*> declarations, const Reflection& reflection) {
+void check(clang::ASTContext& context, llvm::ArrayRef<clang::Decl*> declarations) {
   DeclarationCheck declaration_check(context);
   for (clang::Decl* declaration : declarations) declaration_check.TraverseDecl(declaration);
-  RecursionCheck recursion_check(context);
-  for (const ReflectedKernel& kernel : reflection.kernels) recursion_check.visit(kernel.declaration);
 }
 
 }  // namespace mslc

@@ -3,12 +3,10 @@
 
 #include <clang/AST/ASTContext.h>
 
-#include "front/reflection.h"
-
 namespace mslc {
 
-/// Reports in the user's declarations: recursion, threadgroup variables out of kernels or with initialisers,
-/// pointers that lose their address space.
-void check(clang::ASTContext& context, llvm::ArrayRef<clang::Decl*> declarations, const Reflection& reflection);
+/// Reports in the user's declarations: threadgroup variables out of kernels or with initialisers, variables at program
+/// scope that are not constant, pointers and references that lose their address space.
+void check(clang::ASTContext& context, llvm::ArrayRef<clang::Decl*> declarations);
 
 }  // namespace mslc

@@ -63,7 +63,8 @@ class ArgumentTable {
 
 class KernelArguments {
  public:
-  KernelArguments(const clang::FunctionDecl& kernel, clang::ASTContext& context) : kernel_(kernel), context_(context) {}
+  KernelArguments(const clang::FunctionDecl& kernel, clang::Sema& sema)
+      : kernel_(kernel), sema_(sema), context_(sema.getASTContext()) {}
 
   std::vector<Argument> describe() {
     if (!kernel_.getReturnType()->isVoidType()) {
@@ -152,7 +153,8 @@ class KernelArguments {
   }
 
   void describe_size(clang::QualType type, Argument& result) {
-    if (type->isVoidType() || type->isIncompleteType()) return;
+    // Instantiates a class template that the kernel only points to.
+    if (!sema_.isCompleteType(kernel_.getLocation(), type)) return;
     result.size = context_.getTypeSizeInChars(type).getQuantity();
     result.alignment = context_.getTypeAlignInChars(type).getQuantity();
   }
@@ -177,6 +179,7 @@ class KernelArguments {
   }
 
   const clang::FunctionDecl& kernel_;
+  clang::Sema& sema_;
   clang::ASTContext& context_;
   std::vector<Argument> arguments_;
   std::vector<size_t> unassigned_;
@@ -185,8 +188,8 @@ class KernelArguments {
 
 }  // namespace
 
-std::vector<Argument> kernel_arguments(const clang::FunctionDecl& kernel, clang::ASTContext& context) {
-  return KernelArguments(kernel, context).describe();
+std::vector<Argument> kernel_arguments(const clang::FunctionDecl& kernel, clang::Sema& sema) {
+  return KernelArguments(kernel, sema).describe();
 }
 
 }  // namespace mslc

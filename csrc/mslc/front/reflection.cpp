@@ -15,7 +15,8 @@ namespace {
 
 class Reflector {
  public:
-  Reflector(clang::ASTContext& context, clang::CodeGenerator& code) : context_(context), code_(code), names_(context) {}
+  Reflector(clang::Sema& sema, clang::CodeGenerator& code)
+      : sema_(sema), context_(sema.getASTContext()), code_(code), names_(context_) {}
 
   void visit(clang::Decl* declaration) {
     if (auto* function = llvm::dyn_cast<clang::FunctionDecl>(declaration)) {
@@ -59,7 +60,7 @@ class Reflector {
     for (std::string& name : host_names) {
       ReflectedKernel kernel;
       kernel.info.name = std::move(name);
-      kernel.info.arguments = kernel_arguments(*function, context_);
+      kernel.info.arguments = kernel_arguments(*function, sema_);
       if (const auto* limit = find_annotation(*function, "max_total_threads_per_threadgroup")) {
         if (const auto threads = integer_argument(*limit, context_)) kernel.info.max_threads_per_threadgroup = *threads;
       }
@@ -103,6 +104,7 @@ class Reflector {
     return companion ? names_.getName(companion) : std::string();
   }
 
+  clang::Sema& sema_;
   clang::ASTContext& context_;
   clang::CodeGenerator& code_;
   clang::ASTNameGenerator names_;
@@ -111,8 +113,8 @@ class Reflector {
 
 }  // namespace
 
-Reflection reflect(clang::ASTContext& context, llvm::ArrayRef<clang::Decl*> declarations, clang::CodeGenerator& code) {
-  Reflector reflector(context, code);
+Reflection reflect(clang::Sema& sema, llvm::ArrayRef<clang::Decl*> declarations, clang::CodeGenerator& code) {
+  Reflector reflector(sema, code);
   for (clang::Decl* declaration : declarations) reflector.visit(declaration);
   return reflector.take();
 }

@@ -4,6 +4,7 @@
 #include <clang/AST/ASTContext.h>
 #include <clang/AST/Attr.h>
 #include <clang/CodeGen/ModuleBuilder.h>
+#include <clang/Sema/Sema.h>
 
 #include <optional>
 #include <string>
@@ -36,7 +37,7 @@ struct Reflection {
 };
 
 /// Collects kernels and function constants from `declarations`. Reports kernels with wrong signatures.
-Reflection reflect(clang::ASTContext& context, llvm::ArrayRef<clang::Decl*> declarations, clang::CodeGenerator& code);
+Reflection reflect(clang::Sema& sema, llvm::ArrayRef<clang::Decl*> declarations, clang::CodeGenerator& code);
 
 /// The annotation that the rewrites made of `[[name(...)]]`, null if there is none.
 const clang::AnnotateAttr* find_annotation(const clang::Decl& declaration, llvm::StringRef name);

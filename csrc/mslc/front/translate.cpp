@@ -4,12 +4,14 @@
 #include <clang/Frontend/FrontendAction.h>
 #include <clang/Frontend/MultiplexConsumer.h>
 #include <clang/Lex/PreprocessorOptions.h>
+#include <clang/Sema/Sema.h>
 
 #include "front/checks.h"
 #include "front/compiler.h"
 #include "front/diagnostics.h"
 #include "front/finish_module.h"
 #include "front/precompiled_header.h"
+#include "front/recursion.h"
 #include "front/reflection.h"
 
 namespace mslc {
@@ -32,8 +34,8 @@ class InspectConsumer : public clang::ASTConsumer {
 
   void HandleTranslationUnit(clang::ASTContext& context) override {
     if (compiler_.getDiagnostics().hasErrorOccurred()) return;
-    reflection_ = reflect(context, declarations_, code_);
-    check(context, declarations_, reflection_);
+    reflection_ = reflect(compiler_.getSema(), declarations_, code_);
+    check(context, declarations_);
   }
 
  private:
@@ -81,7 +83,9 @@ class TranslateAction : public clang::ASTFrontendAction {
   void ExecuteAction() override {
     getCompilerInstance().createSema(getTranslationUnitKind(), nullptr);
     parse_rewritten(getCompilerInstance(), /*is_stdlib=*/false);
-    if (!getCompilerInstance().getDiagnostics().hasErrorOccurred()) module_.reset(code_->ReleaseModule());
+    if (getCompilerInstance().getDiagnostics().hasErrorOccurred()) return;
+    module_.reset(code_->ReleaseModule());
+    if (!unroll_recursion(*module_)) report_recursion(getCompilerInstance().getASTContext(), reflection_);
   }
 
  private:
