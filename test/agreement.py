@@ -11,7 +11,7 @@ def sample(*shape, dtype=torch.float32, seed=0):
     """The same random tensor at every call; integers are small and of both signs where the dtype has them."""
     generator = torch.Generator().manual_seed(seed)
     if dtype.is_floating_point or dtype.is_complex:
-        return torch.randn(*shape, generator=generator, dtype=torch.complex64 if dtype.is_complex else None).to(dtype)
+        return torch.randn(shape, generator=generator, dtype=torch.complex64 if dtype.is_complex else None).to(dtype)
     low = -4 if dtype.is_signed else 0
     return torch.randint(low, 5, shape, generator=generator).to(dtype)
 

@@ -41,6 +41,7 @@ class Plan {
     choose_splits();
     params.value = static_cast<float>(op.value);
     params.mode = op.mode;
+    params.has_out2 = iterator.noutputs() > 1;
   }
 
   ReductionParams params{};

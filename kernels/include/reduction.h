@@ -174,8 +174,8 @@ struct var_op {
     const float result = p.mode == kVariance            ? variance
                          : p.mode == kStandardDeviation ? metal::precise::sqrt(variance)
                                                         : 1 / metal::precise::sqrt(variance + p.value);
-    *mean = Out2(a.mean);
     *out = Out(result);
+    if (p.has_out2) *mean = Out2(a.mean);
   }
 };
 

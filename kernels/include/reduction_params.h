@@ -28,11 +28,12 @@ struct ReductionParams {
   uint32_t inner_chunk;  // a threadgroup reduces at most inner_chunk x outer_chunk elements,
   uint32_t outer_chunk;  // split number outer * inner_splits + inner
   uint32_t inner_splits;
-  uint32_t splits;  // if more than one, accumulators go to a buffer for reduce_partials
-  uint32_t wide;    // SIMD-groups of a threadgroup run along dimension 0, not along the outer ones
-  int64_t count;    // elements reduced into one output
-  float value;      // the operator's own: exponent, correction, epsilon
-  uint32_t mode;    // the operator's own
+  uint32_t splits;    // if more than one, accumulators go to a buffer for reduce_partials
+  uint32_t wide;      // SIMD-groups of a threadgroup run along dimension 0, not along the outer ones
+  uint32_t has_out2;  // the second output was given; otherwise it is the first and must not be written
+  int64_t count;      // elements reduced into one output
+  float value;        // the operator's own: exponent, correction, epsilon
+  uint32_t mode;      // the operator's own
 };
 
 /// ReductionParams::mode of var_op: which output the moments become.
