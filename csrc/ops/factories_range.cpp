@@ -43,10 +43,13 @@ void arange_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::
 
 void linspace_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::Scalar& end, int64_t steps) {
   TORCH_CHECK_NOT_IMPLEMENTED(!start.isComplex() && !end.isComplex(), "metal: linspace of complex numbers");
+  const bool integral = c10::isIntegralType(iter.dtype(), true);  // whose ends are cut to integers first
+  const double first = integral ? static_cast<double>(start.toLong()) : start.toDouble();
+  const double last = integral ? static_cast<double>(end.toLong()) : end.toDouble();
   Ramp ramp{};
-  ramp.start = double_float(start.toDouble());
-  ramp.last = double_float(end.toDouble());
-  ramp.step = double_float((end.toDouble() - start.toDouble()) / static_cast<double>(steps - 1));
+  ramp.start = double_float(first);
+  ramp.last = double_float(last);
+  ramp.step = double_float((last - first) / static_cast<double>(steps - 1));
   ramp.count = static_cast<uint32_t>(steps);
   fill_ramp(iter, "linspace", ramp);
 }
