@@ -171,8 +171,7 @@ ComputePipelineState* Device::newComputePipelineState(const ComputePipelineDescr
     auto arguments = NS::TransferPtr(new ComputePipelineReflection(kernel->info()));
     // metal-cpp declares this result const.
     if (reflection)
-      *const_cast<AutoreleasedComputePipelineReflection*>(reflection) =
-          NS::RetainPtr(arguments.get())->autorelease();
+      *const_cast<AutoreleasedComputePipelineReflection*>(reflection) = arguments->retain()->autorelease();
     auto pipeline = std::make_unique<Pipeline>(std::move(kernel), max_threads);
     return new ComputePipelineState(std::move(pipeline), NS::RetainPtr(descriptor->label()), std::move(arguments));
   } catch (const std::exception& failure) {
