@@ -1,5 +1,7 @@
 // The public interface: sources to libraries to kernels, through the cache.
+#include <llvm/Bitcode/BitcodeReader.h>
 #include <llvm/Config/llvm-config.h>
+#include <llvm/Support/MemoryBufferRef.h>
 #include <llvm/TargetParser/Host.h>
 #include <llvm/TargetParser/Triple.h>
 
@@ -9,6 +11,8 @@
 
 #include "cache/disk_cache.h"
 #include "cache/translated_source.h"
+#include "codegen/codegen.h"
+#include "executor/executor.h"
 #include "front/translate.h"
 #include "mslc/mslc.h"
 
@@ -48,13 +52,19 @@ TranslatedSource translate_through_cache(std::string_view source, const CompileO
 
 class TranslatedLibrary : public Library {
  public:
-  explicit TranslatedLibrary(TranslatedSource source) : source_(std::move(source)) {}
+  TranslatedLibrary(TranslatedSource source, const CompileOptions& options)
+      : source_(std::move(source)), options_(options), bitcode_digest_(Hasher().add(source_.bitcode).finish()) {}
 
   const std::vector<KernelInfo>& kernels() const override { return source_.kernels; }
   const std::vector<FunctionConstant>& function_constants() const override { return source_.constants; }
 
-  std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues&) const override {
-    throw CompileError(kernels()[index_of(name)].name + ": no code generator in this build\n");
+  std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants) const override {
+    const size_t index = index_of(name);
+    const Digest key = kernel_key(index, constants);
+    if (const std::optional<std::string> known = load_from_cache(key)) return load(deserialise(*known), kernels()[index]);
+    const CompiledKernel compiled = generate_kernel(index, constants);
+    store_in_cache(key, serialise(compiled));
+    return load(compiled, kernels()[index]);
   }
 
  private:
@@ -64,13 +74,32 @@ class TranslatedLibrary : public Library {
     return found - kernels().begin();
   }
 
+  Digest kernel_key(size_t index, const ConstantValues& constants) const {
+    Hasher hasher;
+    hasher.add("kernel").add(compiler_digest()).add(bitcode_digest_).add(source_.kernel_functions[index]);
+    hasher.add(target_description(options_)).add(constants.size());
+    for (const auto& [constant, bytes] : constants)
+      hasher.add(constant).add(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return hasher.finish();
+  }
+
+  // In a context of its own, so that kernels of one library may be generated on several threads.
+  CompiledKernel generate_kernel(size_t index, const ConstantValues& constants) const {
+    llvm::LLVMContext context;
+    auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(source_.bitcode, "library"), context);
+    if (!module) throw CompileError(llvm::toString(module.takeError()));
+    return generate(**module, source_.kernel_functions[index], kernels()[index], constants, options_);
+  }
+
   TranslatedSource source_;
+  CompileOptions options_;
+  Digest bitcode_digest_;
 };
 
 }  // namespace
 
 std::shared_ptr<Library> Library::compile(std::string_view source, const CompileOptions& options) {
-  return std::make_shared<TranslatedLibrary>(translate_through_cache(source, options));
+  return std::make_shared<TranslatedLibrary>(translate_through_cache(source, options), options);
 }
 
 std::string version() {

@@ -56,8 +56,7 @@ class ComputeCommandEncoder : public NS::Referencing<ComputeCommandEncoder, Comm
   friend class CommandBuffer;
   ComputeCommandEncoder(CommandBuffer* command_buffer, metal_software::Submission& submission, DispatchType type);
   ~ComputeCommandEncoder() override;
-  bool settable(const char* what, NS::UInteger index);
-  void dispatch(Size grid, Size threadgroup, const uint32_t* indirect_groups);
+  void dispatch(Size threads_per_grid, const void* indirect_groups, Size threads_per_threadgroup);
 
   DispatchType dispatch_type_;
   const ComputePipelineState* pipeline_ = nullptr;

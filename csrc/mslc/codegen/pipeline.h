@@ -1,0 +1,47 @@
+// The order of passes before and after vectorising.
+#pragma once
+
+#include <llvm/IR/Module.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include <string>
+
+namespace mslc {
+
+/// Analyses and pass managers for one module.
+class Pipeline {
+ public:
+  explicit Pipeline(llvm::TargetMachine& machine);
+
+  /// Inlines everything into the kernel and optimises it as the code of one thread.
+  void optimise_thread(llvm::Module& module, llvm::Function& kernel);
+  /// Brings the kernel into the form that vectorise() takes.
+  void prepare(llvm::Function& kernel);
+  /// After the kernel has been inlined into `entry`: what its arguments are is known now.
+  void simplify_entry(llvm::Function& entry);
+  /// After vectorising.
+  void optimise_vectors(llvm::Module& module);
+
+  llvm::TargetTransformInfo& target_info(llvm::Function& function);
+  /// Drops what is known of a function that was changed outside, or is about to be erased.
+  void forget(llvm::Function& function) { function_analyses_.clear(function, function.getName()); }
+
+ private:
+  void run(llvm::FunctionPassManager& passes, llvm::Function& function);
+
+  // Destroyed in reverse order: the managers refer to each other.
+  llvm::LoopAnalysisManager loop_analyses_;
+  llvm::FunctionAnalysisManager function_analyses_;
+  llvm::CGSCCAnalysisManager scc_analyses_;
+  llvm::ModuleAnalysisManager module_analyses_;
+  llvm::PassBuilder builder_;
+};
+
+/// Machine code of a module as an ELF relocatable.
+std::string emit_object(llvm::Module& module, llvm::TargetMachine& machine);
+
+/// Sum of the stack frames of all functions in an object.
+uint64_t stack_bytes(const std::string& object);
+
+}  // namespace mslc

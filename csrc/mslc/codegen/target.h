@@ -1,0 +1,15 @@
+// The CPU that code is generated for.
+#pragma once
+
+#include <llvm/Target/TargetMachine.h>
+
+#include <memory>
+
+#include "mslc/mslc.h"
+
+namespace mslc {
+
+/// Throws CompileError if LLVM does not know the CPU.
+std::unique_ptr<llvm::TargetMachine> create_target_machine(const CompileOptions& options);
+
+}  // namespace mslc

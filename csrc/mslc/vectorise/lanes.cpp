@@ -1,0 +1,34 @@
+#include "vectorise/lanes.h"
+
+#include <llvm/IR/Module.h>
+#include <llvm/Support/raw_ostream.h>
+
+namespace mslc {
+
+llvm::StringRef builtin_name(const llvm::Value* value) {
+  const auto* call = llvm::dyn_cast<llvm::CallBase>(value);
+  const llvm::Function* callee = call ? call->getCalledFunction() : nullptr;
+  return callee && callee->getName().starts_with("__msl_") ? callee->getName() : llvm::StringRef();
+}
+
+ElementKind element_kind(llvm::StringRef builtin) {
+  llvm::StringRef type = builtin.rsplit('_').second;
+  return {type.starts_with("f") || type.starts_with("b"), type.starts_with("i")};
+}
+
+std::string describe(const llvm::Value& value) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  value.print(stream);
+  return llvm::StringRef(stream.str()).trim().str();
+}
+
+llvm::Function* add_helper(llvm::Module& module, llvm::FunctionType* type, const llvm::Twine& name) {
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, module);
+  function->setDoesNotThrow();
+  function->addFnAttr(llvm::Attribute::NoInline);
+  function->setCallingConv(llvm::CallingConv::Fast);
+  return function;
+}
+
+}  // namespace mslc

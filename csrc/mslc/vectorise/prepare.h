@@ -1,0 +1,41 @@
+// Brings a per-thread function into the form that vectorise() takes: scalar values, structured control flow.
+#pragma once
+
+#include <llvm/IR/PassManager.h>
+
+namespace mslc {
+
+/// Divisions of integers by zero, and of the lowest by -1, become divisions by one: Metal leaves the result open, but
+/// such a division is neither undefined behaviour nor a trap. Goes before any optimisation.
+struct SafeDivisionPass : llvm::PassInfoMixin<SafeDivisionPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+  static bool isRequired() { return true; }
+};
+
+/// Asks for full unrolling of short loops that index private arrays by their counter, so that these become registers.
+struct UnrollPrivateArraysPass : llvm::PassInfoMixin<UnrollPrivateArraysPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+};
+
+/// Copies of memory become loads and stores; bit casts between vectors and scalars become shifts; and so on.
+struct LegalisePass : llvm::PassInfoMixin<LegalisePass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+  static bool isRequired() { return true; }
+};
+
+/// See widen_small_floats().
+struct SmallFloatsPass : llvm::PassInfoMixin<SmallFloatsPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+  static bool isRequired() { return true; }
+};
+
+/// Lays private arrays out so that the lanes' elements lie side by side.
+struct PrivateArraysPass : llvm::PassInfoMixin<PrivateArraysPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+  static bool isRequired() { return true; }
+};
+
+/// Everything from optimised per-thread code to what vectorise() takes.
+void add_preparation(llvm::FunctionPassManager& passes);
+
+}  // namespace mslc
