@@ -90,3 +90,41 @@ kernel void fused_sgd(constant TensorTable& table [[buffer(0)]],
     param[i] = static_cast<T>(w - lr * g);
   }
 }
+
+/// Gradient scaling: multiplies gradients by 1 / scale, and notes whether one of them is infinite or NaN.
+template <class T>
+kernel void unscale(constant TensorTable& table [[buffer(0)]],
+                    device float* found_inf [[buffer(1)]],
+                    device const float* inverse_scale [[buffer(2)]],
+                    uint group [[threadgroup_position_in_grid]],
+                    uint first [[thread_position_in_threadgroup]],
+                    uint threads [[threads_per_threadgroup]]) {
+  const Slice slice = slice_of(table, group);
+  device T* const grad = tensor_of<T>(table, 0, slice.tensor);
+  const float factor = *inverse_scale;
+  bool finite = true;
+  for (ulong i = slice.begin + first; i < slice.end; i += threads) {
+    const float g = static_cast<float>(grad[i]);
+    finite = finite && isfinite(g);
+    grad[i] = static_cast<T>(g * factor);
+  }
+  if (!finite) *found_inf = 1;
+}
+
+/// One thread: shrinks the scale after a step with infinite gradients, grows it after enough steps without.
+kernel void update_scale(device float* scale [[buffer(0)]],
+                         device int* growth_tracker [[buffer(1)]],
+                         device const float* found_inf [[buffer(2)]],
+                         constant ScaleParams& p [[buffer(3)]],
+                         uint thread_index [[thread_position_in_grid]]) {
+  if (*found_inf != 0) {
+    *scale *= p.backoff_factor;
+    *growth_tracker = 0;
+    return;
+  }
+  const int successful = *growth_tracker + 1;
+  const bool grow = successful == p.growth_interval;
+  const float grown = *scale * p.growth_factor;
+  if (grow && isfinite(grown)) *scale = grown;
+  *growth_tracker = grow ? 0 : successful;
+}

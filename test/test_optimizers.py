@@ -78,6 +78,17 @@ def test_infinite_gradients_skip_a_fused_step():
     assert grads[0].tolist() == [2.0] * 5
 
 
+def test_gradient_scaler():
+    p = torch.nn.Parameter(torch.ones(4, device="metal"))
+    optimizer = torch.optim.SGD([p], lr=0.5)
+    scaler = torch.amp.GradScaler("metal", init_scale=8.0, growth_interval=2)
+    for gradient, expected, scale in ((1.0, 0.5, 8.0), (float("inf"), 0.5, 4.0), (1.0, 0.0, 4.0), (1.0, -0.5, 8.0)):
+        p.grad = torch.full_like(p, gradient) * scaler.get_scale()
+        scaler.step(optimizer)
+        scaler.update()
+        assert p.tolist() == [expected] * 4 and scaler.get_scale() == scale
+
+
 def lists(device, dtype=torch.float32, count=100):
     sizes = [(i % 7, 11) for i in range(count)]
     return [[(sample(*s, seed=3 * i + k).abs() + 0.5).to(device, dtype) for i, s in enumerate(sizes)] for k in range(3)]

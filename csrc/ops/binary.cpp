@@ -149,6 +149,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "floor_divide.out", at::native::floor_divide_out);
   METAL_IMPL_OVERLOAD(m, "floor_divide_.Tensor", floor_divide__Tensor, at::native::floor_divide_);
   METAL_IMPL_OVERLOAD(m, "rsub.Tensor", rsub_Tensor, at::native::rsub);
+#define SHIFT(name)                                                                     \
+  METAL_IMPL_OVERLOAD(m, "__" #name "__.Scalar", __##name##___Scalar, at::native::__##name##__); \
+  METAL_IMPL_OVERLOAD(m, "__" #name "__.Tensor", __##name##___Tensor, at::native::__##name##__);
+  SHIFT(lshift) SHIFT(ilshift) SHIFT(rshift) SHIFT(irshift)
   METAL_IMPL(m, "huber_loss", at::native::huber_loss);
   METAL_IMPL(m, "huber_loss.out", at::native::huber_loss_out);
   METAL_IMPL(m, "complex.out", at::native::complex_out);

@@ -1,6 +1,7 @@
-// Fused optimisers: torch.optim's fused=True.
+// Fused optimisers (torch.optim's fused=True) and gradient scaling (torch.amp.GradScaler).
 #include <ATen/NativeFunctions.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/multi_tensor.h"
@@ -132,6 +133,33 @@ void fused_sgd_tensor_lr(TensorList self, TensorList grads, TensorList momentum_
       scale, found_inf);
 }
 
+void unscale(TensorList grads, Tensor& found_inf, const Tensor& inverse_scale) {
+  if (grads.empty()) return;
+  for (const Tensor* const number : {&std::as_const(found_inf), &inverse_scale}) {
+    TORCH_CHECK(number->is_privateuseone() && number->scalar_type() == at::kFloat && number->numel() == 1,
+                "_amp_foreach_non_finite_check_and_unscale_: found_inf and inv_scale must be float32 tensors of one "
+                "element on metal");
+  }
+  const bool alike = std::all_of(grads.begin(), grads.end(), [&](const Tensor& grad) {
+    return grad.is_non_overlapping_and_dense() && grad.scalar_type() == grads[0].scalar_type();
+  });
+  TORCH_CHECK(alike, "_amp_foreach_non_finite_check_and_unscale_: gradients must be dense and of one dtype");
+  const Kernel& kernel = torch_metal::kernel("optimizer", "unscale", {metal_type(grads[0].scalar_type())});
+  for (const TensorChunk& chunk : tensor_chunks({grads})) launch_chunk(kernel, chunk, found_inf, inverse_scale);
+}
+
+Tensor& update_scale(Tensor& scale, Tensor& growth_tracker, const Tensor& found_inf, double growth_factor,
+                     double backoff_factor, int64_t growth_interval) {
+  TORCH_CHECK(growth_tracker.scalar_type() == at::kInt && growth_tracker.numel() == 1,
+              "growth_tracker must be an int tensor of one element.");
+  TORCH_CHECK(scale.scalar_type() == at::kFloat && scale.numel() == 1, "current_scale must be a float tensor.");
+  TORCH_CHECK(found_inf.scalar_type() == at::kFloat && found_inf.numel() == 1, "found_inf must be a float tensor.");
+  const ScaleParams params{static_cast<float>(growth_factor), static_cast<float>(backoff_factor),
+                           static_cast<int32_t>(growth_interval)};
+  launch_threads(kernel("optimizer", "update_scale"), {1}, {1}, scale, growth_tracker, found_inf, params);
+  return scale;
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
@@ -141,6 +169,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "_fused_adamw_.tensor_lr", fused_adam_tensor_lr<true>);
   METAL_IMPL(m, "_fused_sgd_", fused_sgd);
   METAL_IMPL(m, "_fused_sgd_.tensor_lr", fused_sgd_tensor_lr);
+  METAL_IMPL(m, "_amp_foreach_non_finite_check_and_unscale_", unscale);
+  METAL_IMPL(m, "_amp_update_scale_", update_scale);
 }
 
 }  // namespace torch_metal

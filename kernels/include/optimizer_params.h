@@ -15,3 +15,8 @@ struct OptimizerParams {
   uint32_t decoupled;                         // weight decay apart from the gradient: AdamW
   uint32_t has_scale, has_found_inf, has_lr;  // which of the optional tensors are given
 };
+
+struct ScaleParams {
+  float growth_factor, backoff_factor;
+  int32_t growth_interval;
+};
