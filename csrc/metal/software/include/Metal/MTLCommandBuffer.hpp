@@ -110,7 +110,10 @@ class CommandBuffer : public NS::Referencing<CommandBuffer> {
   friend class CommandQueue;
   CommandBuffer(CommandQueue* queue, bool retained_references);
   ~CommandBuffer() override;
+  bool betweenEncoders();
   bool beginEncoder();
+  bool waitable();
+  bool hasRun() const;
 
   NS::SharedPtr<CommandQueue> queue_;
   std::unique_ptr<metal_software::Submission> submission_;

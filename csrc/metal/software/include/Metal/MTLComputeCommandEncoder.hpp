@@ -56,7 +56,8 @@ class ComputeCommandEncoder : public NS::Referencing<ComputeCommandEncoder, Comm
   friend class CommandBuffer;
   ComputeCommandEncoder(CommandBuffer* command_buffer, metal_software::Submission& submission, DispatchType type);
   ~ComputeCommandEncoder() override;
-  void dispatch(Size threads_per_grid, const void* indirect_groups, Size threads_per_threadgroup);
+  bool settable(const char* what, NS::UInteger index);
+  void dispatch(Size grid, Size threadgroup, const uint32_t* indirect_groups);
 
   DispatchType dispatch_type_;
   const ComputePipelineState* pipeline_ = nullptr;

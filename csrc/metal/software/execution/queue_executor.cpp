@@ -1,0 +1,94 @@
+#include "execution/queue_executor.h"
+
+#include <thread>
+
+#include "execution/host_threads.h"
+#include "execution/spin.h"
+
+namespace metal_software {
+
+void QueueExecutor::enqueue(Submission& submission) {
+  NS::detail::retain(submission.command_buffer);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  submission.status.store(MTL::CommandBufferStatusEnqueued, std::memory_order_release);
+  order_.push_back(&submission);
+}
+
+void QueueExecutor::commit(Submission& submission) {
+  if (submission.status.load(std::memory_order_relaxed) == MTL::CommandBufferStatusNotEnqueued) enqueue(submission);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    in_flight_.fetch_add(1, std::memory_order_relaxed);
+    submission.status.store(MTL::CommandBufferStatusCommitted, std::memory_order_release);
+    if (!started_) start_worker();
+  }
+  wake_worker();
+}
+
+void QueueExecutor::wait(Submission& submission) {
+  const auto finished = [&] { return submission.finished.load(std::memory_order_acquire) != 0; };
+  while (!finished()) {
+    if (Submission* const next = take())
+      run(*next);
+    else if (!spin_until(finished))
+      submission.finished.wait(0, std::memory_order_acquire);
+  }
+}
+
+void QueueExecutor::wait_for_room(uint32_t limit) {
+  uint32_t count;
+  while ((count = in_flight_.load(std::memory_order_acquire)) >= limit) in_flight_.wait(count);
+}
+
+void QueueExecutor::close() {
+  closed_ = true;
+  wake_worker();
+}
+
+// The thread owns the executor as well, so that the queue may be released on any thread, this one included.
+void QueueExecutor::start_worker() {
+  watch_for_forks();
+  std::thread([self = shared_from_this()] { self->work(); }).detach();
+  started_ = true;
+}
+
+void QueueExecutor::work() {
+  while (!closed_) {
+    const uint32_t seen = wake_ups_.load(std::memory_order_acquire);
+    while (Submission* const next = take()) run(*next);
+    const auto woken = [&] { return wake_ups_.load(std::memory_order_relaxed) != seen; };
+    if (!spin_until(woken)) wake_ups_.wait(seen, std::memory_order_relaxed);
+  }
+}
+
+// The next submission if nobody is executing; the caller must run() it.
+Submission* QueueExecutor::take() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!runnable()) return nullptr;
+  executing_ = true;
+  Submission* const next = order_.front();
+  order_.pop_front();
+  return next;
+}
+
+void QueueExecutor::run(Submission& submission) {
+  MTL::CommandBuffer* const command_buffer = submission.command_buffer;
+  submission.execute();
+  in_flight_.fetch_sub(1, std::memory_order_release);
+  in_flight_.notify_all();
+  bool more;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    executing_ = false;
+    more = runnable();
+  }
+  if (more) wake_worker();
+  NS::detail::release(command_buffer);
+}
+
+void QueueExecutor::wake_worker() {
+  wake_ups_.fetch_add(1, std::memory_order_release);
+  wake_ups_.notify_one();
+}
+
+}  // namespace metal_software

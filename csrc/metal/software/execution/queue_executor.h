@@ -1,0 +1,44 @@
+// Executes the command buffers of one queue in order: on a thread of its own, or on a thread that waits for them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "execution/submission.h"
+
+namespace metal_software {
+
+class QueueExecutor : public std::enable_shared_from_this<QueueExecutor> {
+ public:
+  /// Reserves the next place in the order.
+  void enqueue(Submission& submission);
+  /// Hands over a submission; it keeps its command buffer alive until it has finished.
+  void commit(Submission& submission);
+  /// Returns when the submission, which is committed, has finished. Does the queue's work while nobody else does.
+  void wait(Submission& submission);
+  /// Returns when fewer than `limit` submissions are committed and unfinished.
+  void wait_for_room(uint32_t limit);
+  /// No submission will follow: the thread ends.
+  void close();
+
+ private:
+  void start_worker();
+  void work();
+  Submission* take();
+  void run(Submission& submission);
+  void wake_worker();
+  bool runnable() const { return !executing_ && !order_.empty() && order_.front()->committed(); }
+
+  std::mutex mutex_;
+  std::deque<Submission*> order_;  // enqueued, not yet taken
+  bool executing_ = false;         // a thread is running one
+  bool started_ = false;           // the worker exists
+  std::atomic<bool> closed_{false};
+  std::atomic<uint32_t> wake_ups_{0};   // the worker sleeps on it
+  std::atomic<uint32_t> in_flight_{0};  // committed, not yet finished
+};
+
+}  // namespace metal_software
