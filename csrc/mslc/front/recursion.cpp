@@ -7,6 +7,8 @@
 #include <llvm/IR/InstrTypes.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Transforms/IPO/AlwaysInliner.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
@@ -62,9 +64,18 @@ class Simplifier {
     builder.crossRegisterProxies(loops_, functions_, sccs_, modules_);
     passes_.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
     passes_.addPass(llvm::EarlyCSEPass());
+    passes_.addPass(llvm::InstCombinePass());  // -x < 0 is x > 0
     passes_.addPass(ImpliedComparisons());
     passes_.addPass(llvm::SimplifyCFGPass());
   }
+  // The standard library's functions, which a condition such as `x < T(0)` calls.
+  void inline_library(llvm::Module& module) {
+    llvm::ModulePassManager passes;
+    passes.addPass(llvm::AlwaysInlinerPass());
+    passes.run(module, modules_);
+    modules_.invalidate(module, llvm::PreservedAnalyses::none());
+  }
+
   void run(llvm::Function& function) {
     passes_.run(function, functions_);
     functions_.invalidate(function, llvm::PreservedAnalyses::none());
@@ -132,10 +143,10 @@ void inline_within(const FunctionSet& set, Simplifier& simplifier) {
 }  // namespace
 
 bool unroll_recursion(llvm::Module& module) {
-  const std::vector<FunctionSet> sets = recursive_sets(module);
-  if (sets.empty()) return true;
+  if (recursive_sets(module).empty()) return true;
   Simplifier simplifier;
-  for (const FunctionSet& set : sets) inline_within(set, simplifier);
+  simplifier.inline_library(module);
+  for (const FunctionSet& set : recursive_sets(module)) inline_within(set, simplifier);
   return recursive_sets(module).empty();
 }
 
