@@ -18,7 +18,7 @@ void QueueExecutor::commit(Submission& submission) {
   if (submission.status.load(std::memory_order_relaxed) == MTL::CommandBufferStatusNotEnqueued) enqueue(submission);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    in_flight_.fetch_add(1, std::memory_order_relaxed);
+    ++in_flight_;
     submission.status.store(MTL::CommandBufferStatusCommitted, std::memory_order_release);
     if (!started_) start_worker();
   }
@@ -35,9 +35,29 @@ void QueueExecutor::wait(Submission& submission) {
   }
 }
 
-void QueueExecutor::wait_for_room(uint32_t limit) {
-  uint32_t count;
-  while ((count = in_flight_.load(std::memory_order_acquire)) >= limit) in_flight_.wait(count);
+void QueueExecutor::wait_for_room(size_t limit) {
+  NS::SharedPtr<MTL::CommandBuffer> middle;
+  Submission* submission;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (in_flight_ < limit) return;
+    submission = middle_in_flight();
+    middle = NS::RetainPtr(submission->command_buffer);
+  }
+  wait(*submission);
+}
+
+// The one that runs, or one that is committed and behind it, with about as many before it as after.
+Submission* QueueExecutor::middle_in_flight() const {
+  Submission* middle = executing_;
+  size_t before = middle ? 1 : 0;
+  for (Submission* const submission : order_) {
+    if (middle && before >= (in_flight_ + 1) / 2) break;
+    if (!submission->committed()) continue;
+    middle = submission;
+    ++before;
+  }
+  return middle;
 }
 
 void QueueExecutor::close() {
@@ -65,21 +85,19 @@ void QueueExecutor::work() {
 Submission* QueueExecutor::take() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!runnable()) return nullptr;
-  executing_ = true;
-  Submission* const next = order_.front();
+  executing_ = order_.front();
   order_.pop_front();
-  return next;
+  return executing_;
 }
 
 void QueueExecutor::run(Submission& submission) {
   MTL::CommandBuffer* const command_buffer = submission.command_buffer;
   submission.execute();
-  in_flight_.fetch_sub(1, std::memory_order_release);
-  in_flight_.notify_all();
   bool more;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    executing_ = false;
+    executing_ = nullptr;
+    --in_flight_;
     more = runnable();
   }
   if (more) wake_worker();

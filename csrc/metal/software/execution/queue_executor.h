@@ -19,8 +19,9 @@ class QueueExecutor : public std::enable_shared_from_this<QueueExecutor> {
   void commit(Submission& submission);
   /// Returns when the submission, which is committed, has finished. Does the queue's work while nobody else does.
   void wait(Submission& submission);
-  /// Returns when fewer than `limit` submissions are committed and unfinished.
-  void wait_for_room(uint32_t limit);
+  /// If `limit` submissions are committed and unfinished, waits until about half of them have finished: one at a
+  /// time would make two threads wake each other for every command buffer.
+  void wait_for_room(size_t limit);
   /// No submission will follow: the thread ends.
   void close();
 
@@ -31,14 +32,15 @@ class QueueExecutor : public std::enable_shared_from_this<QueueExecutor> {
   void run(Submission& submission);
   void wake_worker();
   bool runnable() const { return !executing_ && !order_.empty() && order_.front()->committed(); }
+  Submission* middle_in_flight() const;
 
   std::mutex mutex_;
-  std::deque<Submission*> order_;  // enqueued, not yet taken
-  bool executing_ = false;         // a thread is running one
-  bool started_ = false;           // the worker exists
+  std::deque<Submission*> order_;    // enqueued, not yet taken
+  Submission* executing_ = nullptr;  // the one that a thread is running
+  size_t in_flight_ = 0;             // committed, not yet finished
+  bool started_ = false;             // the worker exists
   std::atomic<bool> closed_{false};
-  std::atomic<uint32_t> wake_ups_{0};   // the worker sleeps on it
-  std::atomic<uint32_t> in_flight_{0};  // committed, not yet finished
+  std::atomic<uint32_t> wake_ups_{0};  // the worker sleeps on it
 };
 
 }  // namespace metal_software
