@@ -75,8 +75,8 @@ using ConstantValues = std::map<unsigned, std::vector<uint8_t>>;
 
 /// The shape of a grid and what it works on. Sizes are in threads, x first.
 struct Launch {
-  const void* const* buffers = nullptr;        ///< kMaxBuffers host addresses
-  const size_t* threadgroup_memory = nullptr;  ///< bytes for each [[threadgroup(i)]] argument, kMaxBuffers entries
+  const void* const* buffers = nullptr;        ///< host addresses, by index, up to the highest that the kernel has
+  const size_t* threadgroup_memory = nullptr;  ///< bytes for each [[threadgroup(i)]] argument, by index
   uint32_t threads_per_grid[3] = {1, 1, 1};    ///< need not be a multiple of the threadgroup: edge groups are partial
   uint32_t threads_per_threadgroup[3] = {1, 1, 1};
 };
