@@ -37,6 +37,12 @@ kernel void reverse_in_group(device const float* in [[buffer(0)]], device float*
   out[i] = scratch[n - 1 - t];
 }
 
+kernel void iterate(device uint* out [[buffer(0)]], constant uint& rounds [[buffer(1)]],
+                    uint i [[thread_position_in_grid]]) {
+  uint state = out[i];
+  for (uint round = 0; round < rounds; ++round) state = (state ^ state >> 15) * 1664525u + 1013904223u;
+  out[i] = state;
+}
 )MSL";
 
 }  // namespace

@@ -240,6 +240,24 @@ TEST(a_queue_may_be_released_while_it_works) {
   CHECK_EQUAL(contents<uint32_t>(word)[0], 1u);
 }
 
+TEST(a_process_may_end_while_kernels_run) {
+  const auto queue = new_queue();
+  const auto words = zeros(4 << 16);
+  const uint32_t rounds = 100000;
+  for (int i = 0; i < 20; ++i) {
+    const auto commands = new_command_buffer(queue);
+    MTL::ComputeCommandEncoder* const encoder = commands->computeCommandEncoder();
+    encoder->setComputePipelineState(pipeline("iterate"));
+    encoder->setBuffer(words.get(), 0, 0);
+    encoder->setBytes(&rounds, sizeof(rounds), 1);
+    encoder->dispatchThreads(MTL::Size(1 << 16, 1, 1), MTL::Size(256, 1, 1));
+    encoder->endEncoding();
+    commands->commit();
+    if (i == 0) commands->waitUntilScheduled();
+    if (i == 19) CHECK(commands->status() < MTL::CommandBufferStatusCompleted);
+  }
+}
+
 TEST(blits_copy_and_fill) {
   const auto queue = new_queue();
   const auto buffer = metal_test::buffer_of(std::vector<uint32_t>{1, 2, 3, 4});

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include "execution/host_threads.h"
@@ -11,10 +12,13 @@
 namespace metal_software {
 namespace {
 
-int available_cores() {
+// The cores that this process may use, or as many as OMP_NUM_THREADS says, like every other pool in the process.
+int wanted_threads() {
   cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return 1;
-  return std::max(1, CPU_COUNT(&cores));
+  const int available = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  const char* const text = std::getenv("OMP_NUM_THREADS");
+  const int asked = text ? std::atoi(text) : 0;
+  return asked > 0 ? std::min(asked, available) : available;
 }
 
 }  // namespace
@@ -24,7 +28,7 @@ ThreadPool& ThreadPool::shared() {
   return *pool;
 }
 
-ThreadPool::ThreadPool() : thread_count_(available_cores()) {}
+ThreadPool::ThreadPool() : thread_count_(wanted_threads()) {}
 
 void ThreadPool::start_helpers() {
   watch_for_forks();

@@ -1,4 +1,4 @@
-// The pool that is used if none is lent: one thread a core, asleep when there is nothing to do.
+// The pool that is used if none is lent: one thread a core or OMP_NUM_THREADS, asleep when there is nothing to do.
 #pragma once
 
 #include <atomic>
