@@ -76,7 +76,10 @@ def test_data_loader_workers_run_beside_the_device(device):
 
 
 def in_spawned_child(queue):
-    queue.put(torch.full((2,), 3.0, device="metal").cpu().tolist())
+    try:
+        queue.put(torch.full((2,), 3.0, device="metal").cpu().tolist())
+    except BaseException as error:
+        queue.put(repr(error))
 
 
 def test_a_spawned_child_may_use_metal(device):

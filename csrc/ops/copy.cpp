@@ -115,6 +115,9 @@ void copy_to_host(const at::Tensor& to, const at::Tensor& from, bool non_blockin
 at::Tensor& copy_(at::Tensor& self, const at::Tensor& source, bool non_blocking) {
   if (self.is_same(source)) return self;
   const OperatorScope scope("copy_");
+  if (source.is_complex() && !self.is_complex() && self.scalar_type() != at::kBool) {
+    TORCH_WARN_ONCE("Casting complex values to real discards the imaginary part");
+  }
   if (self.numel() == 0 || source.numel() == 0) {
     source.expand(self.sizes());  // raises if the sizes do not fit
   } else if (self.device() == source.device()) {

@@ -11,6 +11,8 @@ namespace {
 void fall_back(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::string name = toString(op.operator_name());
   const OperatorScope scope(name.c_str());
+  TORCH_CHECK_NOT_IMPLEMENTED(op.hasComputedKernelForDispatchKey(c10::DispatchKey::CPU), "The operator '", name,
+                              "' has no kernel for the metal device, nor one for the CPU to fall back on");
   record_fallback(name);
   run_on_host(op, stack, Route::fallback);
 }

@@ -1,5 +1,6 @@
 // fill_ and zero_: the value travels as bits of the tensor's dtype.
 #include <ATen/Dispatch_v2.h>
+#include <ATen/TensorIterator.h>
 
 #include <cstring>
 
@@ -27,9 +28,9 @@ Pattern pattern_of(const at::Scalar& value, at::ScalarType dtype) {
   return pattern;
 }
 
-void fill_bits(const at::Tensor& self, const Pattern& pattern) {
+void fill_bits(at::Tensor& self, const Pattern& pattern) {
   if (self.numel() == 0) return;
-  auto iterator = at::TensorIteratorConfig().add_output(self).resize_outputs(false).build();
+  auto iterator = at::TensorIterator::nullary_op(self);
   TORCH_CHECK_NOT_IMPLEMENTED(fits_copy_layout(iterator), "fill_ on metal takes at most ", int{kMaxCopyDims},
                               " dimensions that cannot be merged");
   for (const auto& piece : iterator.with_32bit_indexing()) {

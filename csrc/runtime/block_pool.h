@@ -41,7 +41,7 @@ struct Block {
   bool is_allocated = false;
   Block* previous = nullptr;
   Block* next = nullptr;
-  std::set<c10::StreamId> users;  ///< other streams that use it
+  std::set<c10::StreamId> users{};  ///< other streams that use it
 };
 
 class BlockPool {

@@ -1,0 +1,21 @@
+// Lends PyTorch's intra-operator threads to the device, so that one pool works on the cores and not two.
+// Compiled with OpenMP: at::parallel_for is serial without it.
+#include <ATen/Parallel.h>
+
+#include "metal/host_threads.h"
+
+namespace torch_metal {
+
+namespace {
+
+int thread_count() { return at::get_num_threads(); }
+
+void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+  at::parallel_for(0, count, grain, body);
+}
+
+const bool lent = (set_host_threads({&thread_count, &parallel_for}), true);
+
+}  // namespace
+
+}  // namespace torch_metal
