@@ -98,12 +98,13 @@ bool begins_function_type(const TokenBuffer& tokens, size_t open) {
           (tokens.is(open + 4, tok::l_paren) || tokens.is(open + 4, tok::l_square)));
 }
 
-// `(float4)x`; `f(T)` and `sizeof(T)` are none.
+// `(float4)x`; `f(T)`, `sizeof(T)` and `sizeof...(T)` are none.
 bool is_cast(const TokenBuffer& tokens, size_t start, size_t end) {
   if (start == 0 || !tokens.is(start - 1, tok::l_paren) || !tokens.is(end, tok::r_paren)) return false;
   const size_t before = start - 2;
   const bool called = start > 1 && (tokens.is(before, tok::r_paren) || tokens.is(before, tok::r_square) ||
-                                    tokens.is(before, tok::greater) || !precedes_expression(tokens, before));
+                                    tokens.is(before, tok::greater) || tokens.is(before, tok::ellipsis) ||
+                                    !precedes_expression(tokens, before));
   return !called && begins_operand(tokens, end + 1);
 }
 
