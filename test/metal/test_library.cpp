@@ -39,7 +39,8 @@ int apply_to_five(const MTL::FunctionConstantValues* constants) {
 
 TEST(invalid_source_gives_the_compilers_text) {
   NS::Error* error = nullptr;
-  const auto library = NS::TransferPtr(device()->newLibrary(text("kernel void f() { undeclared = 1; }"), nullptr, &error));
+  NS::String* const source = text("kernel void f() { undeclared = 1; }");
+  const auto library = NS::TransferPtr(device()->newLibrary(source, nullptr, &error));
   CHECK(!library);
   CHECK_EQUAL(error->code(), NS::Integer(MTL::LibraryErrorCompileFailure));
   CHECK(error->domain()->isEqualToString(MTLSTR("MTLLibraryErrorDomain")));
@@ -48,8 +49,9 @@ TEST(invalid_source_gives_the_compilers_text) {
 }
 
 TEST(errors_need_not_be_asked_for) {
-  CHECK(!device()->newLibrary(text("not MSL"), nullptr, nullptr));
-  CHECK(!metal_test::library()->newFunction(MTLSTR("absent"), nullptr, nullptr));
+  NS::Error** const nowhere = nullptr;
+  CHECK(!device()->newLibrary(text("not MSL"), nullptr, nowhere));
+  CHECK(!metal_test::library()->newFunction(MTLSTR("absent"), nullptr, nowhere));
 }
 
 TEST(an_unknown_function_is_null) {

@@ -1,4 +1,4 @@
-// CommandQueue and the descriptors of queues and command buffers.
+// CommandQueue and the descriptors of queues, command buffers and compute passes.
 #include <Metal/Metal.hpp>
 
 #include "api/objects.h"
@@ -21,6 +21,16 @@ NS::Object* CommandBufferDescriptor::newCopy() const {
   auto* const copy = alloc();
   copy->retained_references_ = retained_references_;
   copy->error_options_ = error_options_;
+  return copy;
+}
+
+ComputePassDescriptor* ComputePassDescriptor::alloc() { return new ComputePassDescriptor; }
+
+ComputePassDescriptor* ComputePassDescriptor::computePassDescriptor() { return alloc()->init()->autorelease(); }
+
+NS::Object* ComputePassDescriptor::newCopy() const {
+  auto* const copy = alloc();
+  copy->dispatch_type_ = dispatch_type_;
   return copy;
 }
 

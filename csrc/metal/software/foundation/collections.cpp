@@ -37,7 +37,8 @@ bool Array::isEqual(const Object* pObject) const {
 
 String* Array::description() const {
   std::string text = "(";
-  for (const auto& object : objects_) text.append(text.size() > 1 ? ", " : "").append(object->description()->utf8String());
+  for (const auto& object : objects_)
+    text.append(text.size() > 1 ? ", " : "").append(object->description()->utf8String());
   return String::string((text + ")").c_str(), UTF8StringEncoding);
 }
 

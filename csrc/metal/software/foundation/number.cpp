@@ -34,12 +34,12 @@ T Number::as() const {
   return std::visit([](auto value) { return static_cast<T>(value); }, value_);
 }
 
-#define NUMBER_TYPE(type, getter)                                          \
+#define NUMBER_TYPE(type, getter)                                                    \
   Number* Number::number(type value) { return alloc()->init(value)->autorelease(); } \
-  Number* Number::init(type value) {                                       \
-    value_ = widen(value);                                                 \
-    return this;                                                           \
-  }                                                                        \
+  Number* Number::init(type value) {                                                 \
+    value_ = widen(value);                                                           \
+    return this;                                                                     \
+  }                                                                                  \
   type Number::getter() const { return as<type>(); }
 
 NUMBER_TYPE(char, charValue)

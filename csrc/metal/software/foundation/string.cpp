@@ -106,7 +106,8 @@ Range String::rangeOfString(const String* pString, StringCompareOptions options)
   const bool fold = options & CaseInsensitiveSearch;
   const std::u16string text = utf16(fold ? lower(text_) : text_);
   const std::u16string part = utf16(fold ? lower(pString->text_) : pString->text_);
-  const size_t at = part.empty() ? std::u16string::npos : options & BackwardsSearch ? text.rfind(part) : text.find(part);
+  if (part.empty()) return Range(NotFound, 0);
+  const size_t at = options & BackwardsSearch ? text.rfind(part) : text.find(part);
   return at == std::u16string::npos ? Range(NotFound, 0) : Range(at, part.size());
 }
 
