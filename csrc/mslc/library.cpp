@@ -53,7 +53,7 @@ TranslatedSource translate_through_cache(std::string_view source, const CompileO
 class TranslatedLibrary : public Library {
  public:
   TranslatedLibrary(TranslatedSource source, const CompileOptions& options)
-      : source_(std::move(source)), options_(options), bitcode_digest_(Hasher().add(source_.bitcode).finish()) {}
+      : source_(std::move(source)), options_(options), digest_(Hasher().add(serialise(source_)).finish()) {}
 
   const std::vector<KernelInfo>& kernels() const override { return source_.kernels; }
   const std::vector<FunctionConstant>& function_constants() const override { return source_.constants; }
@@ -76,8 +76,8 @@ class TranslatedLibrary : public Library {
 
   Digest kernel_key(size_t index, const ConstantValues& constants) const {
     Hasher hasher;
-    hasher.add("kernel").add(compiler_digest()).add(bitcode_digest_).add(source_.kernel_functions[index]);
-    hasher.add(target_description(options_)).add(constants.size());
+    hasher.add("kernel").add(compiler_digest()).add(digest_).add(source_.kernel_functions[index]);
+    hasher.add(target_description(options_)).add(uint64_t{options_.fast_math}).add(constants.size());
     for (const auto& [constant, bytes] : constants)
       hasher.add(constant).add(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     return hasher.finish();
@@ -93,7 +93,7 @@ class TranslatedLibrary : public Library {
 
   TranslatedSource source_;
   CompileOptions options_;
-  Digest bitcode_digest_;
+  Digest digest_;  // of the code and of the arguments' places
 };
 
 }  // namespace

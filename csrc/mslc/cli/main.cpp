@@ -153,6 +153,7 @@ void compile_file(const std::string& file, const Request& request) {
     return;
   }
   const auto library = mslc::Library::compile(source, options);
+  for (const mslc::KernelInfo& kernel : library->kernels()) library->kernel(kernel.name);
   print_library(*library);
 }
 
