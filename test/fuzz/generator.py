@@ -103,7 +103,9 @@ class Generator:
             return self.expression(type, depth + 1), self.expression(type, depth + 1)
 
         def divide():
-            return p.Arithmetic(self.random.choice("/%"), *operands())
+            # Clang gives a literal zero as divisor no meaning at all.
+            divisor = p.Variable(self.random.choice([name for name, t in VARIABLES.items() if t == type]), type)
+            return p.Arithmetic(self.random.choice("/%"), self.expression(type, depth + 1), divisor)
 
         choices = [
             (10, lambda: p.Arithmetic(self.random.choice(["+", "-", "*", "&", "|", "^", "+", "-"]), *operands())),

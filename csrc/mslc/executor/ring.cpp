@@ -101,8 +101,8 @@ namespace {
 void* initial_frame(std::byte* top, void (*function)(Ring*), Ring* ring) {
   auto words = reinterpret_cast<void**>(top);
 #if defined(__x86_64__)
-  // r15 r14 r13 r12 rbx rbp, then the address to return to, which finds the stack aligned to 16.
-  words -= 8;
+  // r15 r14 r13 r12 rbx rbp, then the address to return to; what is above it must be aligned to 16 for the call there.
+  words -= 9;
   words[2] = reinterpret_cast<void*>(function);
   words[3] = ring;
   words[6] = reinterpret_cast<void*>(&mslc_start_fiber);
