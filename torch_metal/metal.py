@@ -159,13 +159,9 @@ class Stream(torch.Stream):
         return super().__new__(cls, device=torch.device("metal", _check_device(device)), priority=priority)
 
 
-class Event(torch.Event):
-    """A mark in a stream's work, to wait for or to measure time between."""
-
-    def __new__(cls, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False):
-        return super().__new__(
-            cls, device="metal", enable_timing=enable_timing, blocking=blocking, interprocess=interprocess
-        )
+def Event(enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> torch.Event:
+    """A mark in a stream's work, to wait for or to measure time between. PyTorch takes no subclass of its Event."""
+    return torch.Event("metal", enable_timing=enable_timing, blocking=blocking, interprocess=interprocess)
 
 
 def current_stream(device: Device = None) -> torch.Stream:

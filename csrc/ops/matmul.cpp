@@ -114,7 +114,7 @@ void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
 }
 
 bool shares_memory(const at::Tensor& out, const at::Tensor& operand) {
-  return at::get_overlap_status(out, operand) != at::MemOverlapStatus::No;
+  return out.is_alias_of(operand) && at::get_overlap_status(out, operand) != at::MemOverlapStatus::No;
 }
 
 at::Tensor as_batch(const at::Tensor& matrix) { return matrix.dim() == 3 ? matrix : matrix.unsqueeze(0); }

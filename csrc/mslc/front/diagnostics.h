@@ -20,9 +20,15 @@ class Diagnostics {
   std::string text() const;
 
  private:
+  static clang::DiagnosticOptions* options() {
+    auto* const options = new clang::DiagnosticOptions;
+    options->ShowPresumedLoc = true;  // #line directives say where a flattened source came from
+    return options;
+  }
+
   std::string raw_;
   llvm::raw_string_ostream stream_{raw_};
-  clang::TextDiagnosticPrinter printer_{stream_, new clang::DiagnosticOptions};
+  clang::TextDiagnosticPrinter printer_{stream_, options()};
 };
 
 /// Reports an error at `location`; %0, %1, ... of `format` stand for the values.
