@@ -1,5 +1,5 @@
 // The device's limits and its buffers.
-#include <cstring>
+#include <cstdlib>
 
 #include "harness.h"
 
@@ -53,6 +53,14 @@ TEST(a_buffer_beyond_the_limit_is_null) {
 TEST(buffers_together_stay_within_the_limit) {
   const auto held = metal_test::zeros(1 << 20);
   CHECK(!device()->newBuffer(device()->maxBufferLength() - (1 << 19), MTL::ResourceStorageModeShared));
+}
+
+TEST(the_environment_may_lower_the_limit) {
+  setenv("TORCH_METAL_MEMORY_LIMIT", "64M", 1);  // read at first use, and each test has a process of its own
+  CHECK_EQUAL(device()->recommendedMaxWorkingSetSize(), 64u << 20);
+  const auto half = metal_test::zeros(32 << 20);
+  CHECK(half);
+  CHECK(!device()->newBuffer(33 << 20, MTL::ResourceStorageModeShared));
 }
 
 TEST(a_buffer_can_copy_or_borrow_host_memory) {
