@@ -5,6 +5,7 @@ Importing torch is enough once the package is installed (the ``torch.backends`` 
 """
 
 import atexit
+import time
 
 import torch
 
@@ -26,9 +27,15 @@ def _register() -> None:
 
 
 def _finish() -> None:
-    """Work still under way would outlive what it runs on."""
+    """Work still under way would outlive what it runs on.
+
+    The autograd thread of the device may still be letting go of its last graph: were it to ask for the interpreter's
+    lock once that is shut down, the process would abort. So it is let in now (Python hands the lock over to a thread
+    that has waited for 5 ms).
+    """
     if _C.device_is_open() and not _C.in_bad_fork():
         _C.wait_all()
+        time.sleep(0.02)
 
 
 _register()

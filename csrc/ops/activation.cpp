@@ -73,6 +73,16 @@ at::Tensor log_sigmoid_backward(const at::Tensor& grad, const at::Tensor& self, 
   return log_sigmoid_backward_out(grad, self, buffer, grad_input);
 }
 
+/// PyTorch's own impl iterates over halves that are gone by then: it only needs their addresses.
+struct Glu : at::meta::structured_glu {
+  void impl(const at::Tensor& self, int64_t dim, const at::Tensor& out) {
+    const int64_t half = self.size(dim) / 2;
+    const at::Tensor first = self.narrow(dim, 0, half), second = self.narrow(dim, half, half);
+    auto iter = at::TensorIterator::borrowing_binary_op(out, first, second);
+    activation<"glu">(iter);
+  }
+};
+
 std::tuple<at::Tensor, at::Tensor> prelu_backward(const at::Tensor& grad, const at::Tensor& self,
                                                   const at::Tensor& weight) {
   at::Tensor grad_self = at::empty_like(self), grad_weight = at::empty_like(self);
@@ -115,7 +125,6 @@ STUB(hardsigmoid_backward_stub, "hardsigmoid_backward", TensorIteratorBase)
 STUB(hardswish_stub, "hardswish", TensorIterator)
 STUB(hardswish_backward_stub, "hardswish_backward", TensorIterator)
 STUB(hardtanh_backward_stub, "hardtanh_backward", TensorIterator, const Scalar&, const Scalar&)
-STUB(glu_stub, "glu", TensorIteratorBase)
 STUB(glu_backward_stub, "glu_backward", TensorIterator)
 STUB(prelu_stub, "prelu", TensorIterator)
 STUB(logit_backward_stub, "logit_backward", TensorIteratorBase, const Scalar&)
@@ -149,7 +158,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "hardsigmoid_backward.grad_input", hardsigmoid_backward_out);
   METAL_STRUCTURED(m, "threshold.out", threshold_out);
   METAL_STRUCTURED(m, "threshold_backward.grad_input", threshold_backward_out);
-  METAL_STRUCTURED(m, "glu.out", glu_out);
+  METAL_STRUCTURED_CLASS(m, "glu.out", Glu);
   METAL_STRUCTURED(m, "sigmoid_backward.grad_input", sigmoid_backward_out);
   METAL_STRUCTURED(m, "tanh_backward.grad_input", tanh_backward_out);
   METAL_STRUCTURED(m, "logit_backward.grad_input", logit_backward_out);

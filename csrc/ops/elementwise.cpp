@@ -156,8 +156,16 @@ void check_domain(std::string_view op, Domain domain, at::ScalarType dtype) {
 
 void elementwise(at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
                  std::initializer_list<at::Scalar> numbers) {
+  const auto common = iter.maybe_common_dtype();
+  if (!common) return elementwise_as_stored(iter, family, op, numbers);
+  const c10::SmallVector<at::ScalarType, kMaxInputs> types(iter.ninputs(), *common);
+  elementwise(iter, family, op, numbers, types);
+}
+
+void elementwise_as_stored(at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
+                           std::initializer_list<at::Scalar> numbers) {
   c10::SmallVector<at::ScalarType, kMaxInputs> types;
-  for (int i = 0; i < iter.ninputs(); ++i) types.push_back(iter.maybe_common_dtype().value_or(iter.input_dtype(i)));
+  for (int i = 0; i < iter.ninputs(); ++i) types.push_back(iter.input_dtype(i));
   elementwise(iter, family, op, numbers, types);
 }
 

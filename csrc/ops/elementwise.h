@@ -52,6 +52,10 @@ enum class Domain : uint8_t {
 /// Throws PyTorch's NotImplementedError if `dtype` is outside of `domain`.
 void check_domain(std::string_view op, Domain domain, at::ScalarType dtype);
 
+/// The same where each input keeps its own dtype: masks beside numbers.
+void elementwise_as_stored(at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
+                           std::initializer_list<at::Scalar> numbers = {});
+
 /// For dispatch stubs that take an iterator alone.
 template <detail::OperatorName family, detail::OperatorName op, Domain domain = Domain::number,
           class Iterator = at::TensorIteratorBase>

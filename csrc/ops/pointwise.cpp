@@ -42,6 +42,8 @@ void clamp_max_kernel(at::TensorIteratorBase& iter, at::Scalar high) {
   elementwise(iter, "pointwise", "clamp_max", {high});
 }
 
+void select_kernel(at::TensorIterator& iter) { elementwise_as_stored(iter, "pointwise", "where"); }
+
 void mse_backward_kernel(at::TensorIterator& iter, const at::Scalar& factor) {
   elementwise(iter, "pointwise", "mse_backward", {factor});
 }
@@ -75,7 +77,7 @@ at::TensorIterator in_place(at::Tensor& self, const Inputs&... inputs) {
 at::Tensor& masked_fill_scalar(at::Tensor& self, const at::Tensor& mask, const at::Scalar& value) {
   check_mask(self, mask);
   auto iter = in_place(self, mask, self);
-  elementwise(iter, "pointwise", "masked_fill", {value});
+  elementwise_as_stored(iter, "pointwise", "masked_fill", {value});
   return self;
 }
 
@@ -86,7 +88,7 @@ at::Tensor& masked_fill_tensor(at::Tensor& self, const at::Tensor& mask, const a
   check_mask(self, mask);
   const at::Tensor converted = value.to(self.scalar_type());
   auto iter = in_place(self, mask, converted, self);
-  elementwise(iter, "pointwise", "where");
+  elementwise_as_stored(iter, "pointwise", "where");
   return self;
 }
 
@@ -104,7 +106,7 @@ REGISTER_PRIVATEUSE1_DISPATCH(clamp_stub, (&elementwise_stub<"pointwise", "clamp
 REGISTER_PRIVATEUSE1_DISPATCH(clamp_scalar_stub, &clamp_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(clamp_min_scalar_stub, &clamp_min_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(clamp_max_scalar_stub, &clamp_max_kernel)
-REGISTER_PRIVATEUSE1_DISPATCH(where_kernel, (&elementwise_stub<"pointwise", "where", Domain::number, TensorIterator>))
+REGISTER_PRIVATEUSE1_DISPATCH(where_kernel, &select_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(mse_backward_stub, &mse_backward_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(smooth_l1_backward_stub, &smooth_l1_backward_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(huber_backward_stub, &huber_backward_kernel)

@@ -174,7 +174,7 @@ at::Tensor native_dropout_backward(const at::Tensor& grad, const at::Tensor& mas
                   .add_const_input(mask)
                   .add_const_input(grad)
                   .build();
-  elementwise(iter, "pointwise", "masked_scale", {scale});
+  elementwise_as_stored(iter, "pointwise", "masked_scale", {scale});
   return result;
 }
 
