@@ -186,3 +186,29 @@ template <class T, uint tile_rows, uint tile_columns>
   device float* weight = out + long(group.z) * params.out_channels * params.patches.rows;
   tile.store(TapSink{weight, params.out_channels, params.patches.rows, tile.lane_column(column)}, tile_a, row);
 }
+
+/// One SIMD-group an element of the weight, for groups of few channels. Lanes run along the pixels.
+template <class T>
+[[kernel]] void weight_gradient_each(device float* out [[buffer(0)]], device const T* gradient [[buffer(1)]],
+                                     device const T* in [[buffer(2)]],
+                                     constant WeightGradientParams& params [[buffer(3)]],
+                                     uint3 group [[threadgroup_position_in_grid]],
+                                     uint lane [[thread_index_in_simdgroup]]) {
+  const uint split = group.z / params.groups, channels = group.z % params.groups;
+  const uint begin = split * params.split_size;
+  const uint end = min(begin + params.split_size, params.patches.columns);
+  const Tap tap(params.patches, group.x), straight(params.gradient, group.y);
+  gradient += long(channels * params.out_channels + straight.channel) * params.gradient.channel_stride;
+  in += long(channels * params.in_channels + tap.channel) * params.patches.channel_stride;
+  float sum = 0;
+  for (uint column = begin + lane; column < end; column += kSimdWidth) {
+    const Pixel pixel(params.patches, column), place(params.gradient, column);
+    const int seen = seen_offset(params.patches, pixel, tap);
+    if (seen < 0) continue;
+    const int offset = seen_offset(params.gradient, place, straight);
+    sum += float(gradient[place.batch * params.gradient.batch_stride + offset]) *
+           float(in[pixel.batch * params.patches.batch_stride + seen]);
+  }
+  sum = simd_sum(sum);
+  if (lane == 0) out[(long(group.z) * params.out_channels + group.y) * params.patches.rows + group.x] = sum;
+}

@@ -24,6 +24,9 @@ Size3 innermost_3(at::IntArrayRef values, int64_t fill) {
   return result;
 }
 
+/// Groups of fewer channels would leave most of a tile empty.
+constexpr uint32_t kTiledChannels = 8;
+
 /// A convolution's geometry, from the larger side (what is convolved) to the smaller one.
 struct Geometry {
   Size3 kernel, stride, padding, dilation;
@@ -118,7 +121,7 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
                   {at::ceil_div(pixels, side), at::ceil_div(channels, side), static_cast<uint64_t>(groups)}, {threads},
                   out, in, weight, bias_vector, params);
   };
-  if (channels < 8) {
+  if (channels < kTiledChannels) {
     launch_threads(kernel("convolution", "convolve_each", {type}), {pixels, channels, static_cast<uint64_t>(groups)},
                    {64}, out, in, weight, bias_vector, params);
   } else if (channels > 32 && at::ceil_div<uint64_t>(pixels, 64) >= 16) {
@@ -141,7 +144,9 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, c
                               static_cast<uint32_t>(groups),
                               0};
   const uint64_t pixels = params.patches.columns;
-  const uint64_t columns = at::ceil_div(params.patches.rows, 32u), rows = at::ceil_div(params.out_channels, 32u);
+  const bool tiled = params.out_channels >= kTiledChannels;
+  const uint32_t side = tiled ? 32 : 1;
+  const uint64_t columns = at::ceil_div(params.patches.rows, side), rows = at::ceil_div(params.out_channels, side);
   // Weights are small, images are many: splits of the pixels keep the device busy, and are added up afterwards.
   const uint64_t splits = std::clamp<uint64_t>(64 / (rows * columns * groups), 1, at::ceil_div<uint64_t>(pixels, 512));
   params.split_size = at::ceil_div(at::ceil_div(pixels, splits), uint64_t(32)) * 32;
@@ -149,8 +154,10 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, c
   at::DimVector sizes(weight.sizes());
   sizes.insert(sizes.begin(), splits);
   const at::Tensor sums = at::empty(sizes, weight.options().dtype(at::kFloat));
-  launch_groups(kernel("convolution", "weight_gradient", {metal_type(gradient.scalar_type()), "32", "32"}),
-                {columns, rows, groups * splits}, {32}, sums, gradient, seen, params);
+  const std::string_view type = metal_type(gradient.scalar_type());
+  const Kernel& product = tiled ? kernel("convolution", "weight_gradient", {type, "32", "32"})
+                                : kernel("convolution", "weight_gradient_each", {type});
+  launch_groups(product, {columns, rows, groups * splits}, {32}, sums, gradient, seen, params);
   return (splits == 1 ? sums.select(0, 0) : sums.sum(0)).to(weight.scalar_type());
 }
 
