@@ -31,7 +31,8 @@ static bool indexed_offset(thread const Indices& indices, constant IndexParams& 
   return true;
 }
 
-/// T is any type of the elements' size. `offsets` writes where the indices point instead of an element.
+/// T is any type of the elements' size. `offsets` writes where the indices point instead of an element, -1 if that is
+/// nowhere.
 template <class T, IndexMode mode>
 [[kernel]] void index_elements(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
                                constant IndexParams& params [[buffer(2)]],
@@ -44,14 +45,15 @@ template <class T, IndexMode mode>
   const Indices indices{{index_0, index_1, index_2, index_3, index_4, index_5, index_6, index_7}};
   const Coordinates at(params.shape, id);
   long offset = 0;
-  if (!indexed_offset(indices, params, at, errors, offset)) return;
+  const bool in_range = indexed_offset(indices, params, at, errors, offset);
+  if (!in_range && mode != IndexMode::offsets) return;
   const long out_offset = at.offset(params.out), in_offset = at.offset(params.in);
   if (mode == IndexMode::get) {
     at_byte(out, out_offset) = at_byte(in, in_offset + offset);
   } else if (mode == IndexMode::put) {
     at_byte(out, out_offset + offset) = at_byte(in, in_offset);
   } else {
-    at_byte(out, out_offset) = T(offset);
+    at_byte(out, out_offset) = T(in_range ? offset : -1);
   }
 }
 
@@ -80,7 +82,7 @@ template <class T, class Op>
                                 constant AccumulateParams& params [[buffer(4)]],
                                 uint2 id [[thread_position_in_grid]]) {
   const long key = keys[id.y];
-  if (id.y > 0 && keys[id.y - 1] == key) return;
+  if (key < 0 || (id.y > 0 && keys[id.y - 1] == key)) return;
   using A = c10::metal::accum_t<T>;
   const Coordinates outer(params.outer, id.x);
   device T& target = at_byte(out, key + outer.offset(params.outer_out));

@@ -61,12 +61,13 @@ def test_put(name):
     assert_agrees(lambda x: put(x, 2.5), sample(*shape))
 
 
-@pytest.mark.parametrize("name", INDICES)
+@pytest.mark.parametrize("name", set(INDICES) - {"with_slices"})
 def test_accumulate(name):
     shape, index = INDICES[name]
 
     def accumulate(x, values):
-        return torch.index_put(x, moved(index, x.device), values, accumulate=True)
+        indices = [None if isinstance(i, slice) else i for i in moved(index, x.device)]
+        return torch.ops.aten.index_put(x, indices, values, accumulate=True)
 
     assert_agrees(accumulate, sample(*shape), sample(*sample(*shape)[index].shape, seed=3))
 
@@ -183,7 +184,7 @@ OUT_OF_RANGE = {
     "get": (lambda x, i: x[i], "index 9 is out of bounds for dimension 0 with size 5"),
     "gather": (lambda x, i: x.gather(0, i.view(1, 1)), "index 9 is out of bounds"),
     "index_add": (lambda x, i: x.index_add(0, i, x[:1]), "index 9 is out of bounds"),
-    "put": (lambda x, i: x.index_put_((i,), x[:1]), "index 9 is out of bounds"),
+    "put": (lambda x, i: x.clone().index_put_((i,), x[:1]), "index 9 is out of bounds"),
 }
 
 

@@ -4,6 +4,7 @@
 #include <ATen/MemoryOverlap.h>
 #include <ATen/WrapDimUtilsMulti.h>
 #include <ATen/native/IndexKernel.h>
+#include <ATen/native/IndexingUtils.h>
 #include <ATen/native/Resize.h>
 #include <ATen/native/TensorAdvancedIndexing.h>
 #include <ATen/ops/_index_put_impl_native.h>
@@ -217,6 +218,64 @@ void index_put_stub_kernel(at::TensorIterator& iter, IntArrayRef sizes, IntArray
   }
 }
 
+/// A tensor under its indices: adjacent indexed dimensions, each of stride 0, have the shape of the indices.
+struct IndexedPlaces {
+  Tensor places;
+  std::vector<Tensor> indices;
+  at::DimVector sizes, strides;  ///< of the indexed dimensions, strides in bytes
+
+  IndexedPlaces(Tensor self, const c10::List<std::optional<Tensor>>& given) {
+    at::native::checkIndexTensorTypes(given, /*allow_int=*/true);
+    std::vector<Tensor> by_dimension = at::native::expandTensors(self, given, /*ensure_same_device=*/true);
+    TORCH_CHECK_INDEX(by_dimension.size() <= static_cast<size_t>(self.dim()),
+                      "too many indices for tensor of dimension ", self.dim(), " (got ", by_dimension.size(), ")");
+    by_dimension = at::expand_outplace(by_dimension);
+    by_dimension.resize(self.dim());
+    if (!at::native::hasContiguousSubspace(by_dimension)) {
+      std::tie(self, by_dimension) = at::native::transposeToFront(self, by_dimension);
+    }
+    const auto is_index = [](const Tensor& index) { return index.defined(); };
+    const auto first = std::find_if(by_dimension.begin(), by_dimension.end(), is_index);
+    const auto last = std::find_if_not(first, by_dimension.end(), is_index);
+    const int64_t before = first - by_dimension.begin(), after = by_dimension.end() - last;
+
+    const IntArrayRef index_shape = first->sizes();
+    at::DimVector shape(self.sizes().slice(0, before)), place_strides(self.strides().slice(0, before));
+    shape.append(index_shape.begin(), index_shape.end());
+    place_strides.append(index_shape.size(), 0);
+    for (int64_t d = self.dim() - after; d < self.dim(); ++d) {
+      shape.push_back(self.size(d));
+      place_strides.push_back(self.stride(d));
+    }
+    places = self.as_strided(shape, place_strides);
+
+    at::DimVector around(before, 1);
+    around.append(index_shape.begin(), index_shape.end());
+    around.append(after, 1);
+    for (auto index = first; index != last; ++index) {
+      const int64_t dim = index - by_dimension.begin();
+      indices.push_back(index->to(at::kLong).reshape(around));
+      sizes.push_back(self.size(dim));
+      strides.push_back(byte_stride(self, dim));
+    }
+  }
+};
+
+/// PyTorch accumulates through this instead of index_put_stub: the indices are as the user gave them.
+void index_put_with_sort_stub_kernel(Tensor& self, const c10::List<std::optional<Tensor>>& indices, const Tensor& value,
+                                     bool accumulate, bool) {
+  const IndexedPlaces indexed(self, indices);
+  TORCH_CHECK(at::is_expandable_to(value.sizes(), indexed.places.sizes()), "shape mismatch: value tensor of shape ",
+              value.sizes(), " cannot be broadcast to indexing result of shape ", indexed.places.sizes());
+  const Tensor values = value.to(self.device());
+  at::TensorIteratorConfig config;
+  config.set_check_mem_overlap(false).check_all_same_dtype(false).resize_outputs(false);
+  config.add_output(indexed.places).add_const_input(values);
+  for (const Tensor& index : indexed.indices) config.add_const_input(index);
+  at::TensorIterator iter = config.build();
+  index_put_stub_kernel(iter, indexed.sizes, indexed.strides, accumulate);
+}
+
 void index_fill_stub_kernel(at::TensorIterator& iter, int64_t, int64_t size, int64_t stride, const at::Scalar& value) {
   const Tensor out = iter.tensor(0);
   const Tensor filling = at::full({}, value, out.options()).expand(out.sizes());
@@ -389,6 +448,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
 namespace at::native {
 REGISTER_PRIVATEUSE1_DISPATCH(index_stub, &torch_metal::index_stub_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(index_put_stub, &torch_metal::index_put_stub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(index_put_with_sort_stub, &torch_metal::index_put_with_sort_stub_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(index_fill_stub, &torch_metal::index_fill_stub_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(index_copy_stub, &torch_metal::index_copy_stub_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(take_stub, &torch_metal::take_stub_kernel)
