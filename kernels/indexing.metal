@@ -31,8 +31,8 @@ static bool indexed_offset(thread const Indices& indices, constant IndexParams& 
   return true;
 }
 
-/// T is any type of the elements' size. `offsets` writes where the indices point instead of an element, -1 if that is
-/// nowhere.
+/// T is any type of the elements' size. `offsets` writes where in `in` the indices point instead of an element,
+/// -1 if that is nowhere.
 template <class T, IndexMode mode>
 [[kernel]] void index_elements(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
                                constant IndexParams& params [[buffer(2)]],
@@ -53,7 +53,7 @@ template <class T, IndexMode mode>
   } else if (mode == IndexMode::put) {
     at_byte(out, out_offset + offset) = at_byte(in, in_offset);
   } else {
-    at_byte(out, out_offset) = T(in_range ? offset : -1);
+    at_byte(out, out_offset) = T(in_range ? in_offset + offset : -1);
   }
 }
 

@@ -122,7 +122,8 @@ Tensor target_offsets(const TensorIteratorBase& iter, const Dimensions& inner, c
     contiguous.push_back(stride);
     stride *= size;
   }
-  IndexParams params{iteration_shape(inner.sizes(iter)), byte_strides(contiguous), {}, {}, 0, 0, {}, {}};
+  IndexParams params{
+      iteration_shape(inner.sizes(iter)), byte_strides(contiguous), inner.strides(iter, 0), {}, 0, 0, {}, {}};
   set_indices(params, indexed);
   for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = inner.strides(iter, kFirstIndex + i);
   const BufferRange out = buffer_range(offsets);
