@@ -47,7 +47,8 @@ def test_strided_inputs():
     target = labels(5, 16)
     assert_agrees(lambda x: F.nll_loss(x.t(), target.to(x.device)[::2]), sample(5, 8))
     image_target = labels(5, 2, 6, 4)
-    assert_agrees(lambda x: F.nll_loss(x.permute(0, 3, 1, 2), image_target.to(x.device)), sample(2, 6, 4, 5))
+    x = sample(2, 6, 4, 5)
+    assert_agrees(lambda x: F.nll_loss(x.permute(0, 3, 1, 2), image_target.to(x.device)), x, backward=False)
 
 
 def test_a_label_out_of_range_raises_and_the_process_lives_on():

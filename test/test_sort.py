@@ -80,8 +80,10 @@ SCANS = {
 def test_scans(name):
     function, dtypes = SCANS[name]
     for dtype in dtypes:
+        close = {"rtol": 2e-2 if dtype == torch.bfloat16 else 2e-3, "atol": 2e-3}
         for dim in (0, 1):
-            assert_agrees(lambda x: function(x, dim), sample(5, 70, dtype=dtype), rtol=2e-2 if dtype == torch.bfloat16 else 2e-3, atol=2e-3)
+            x = sample(5, 70, dtype=dtype)
+            assert_agrees(lambda x: function(x, dim), x, backward=dtype == torch.float32, **close)
 
 
 @pytest.mark.parametrize("name", SCANS)
@@ -103,7 +105,7 @@ def test_scans_of_nan_and_ties(name):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool])
 def test_unique(dtype):
-    x = sample(7, 9, dtype=dtype).round()
+    x = sample(7, 9).round().to(dtype)
     assert_agrees(lambda x: torch.unique(x, return_inverse=True, return_counts=True), x, backward=False)
     assert_agrees(lambda x: torch.unique_consecutive(x, return_inverse=True, return_counts=True), x, backward=False)
 
@@ -113,14 +115,14 @@ def test_unique_along_a_dimension():
     for dim in (0, 1):
         assert_agrees(lambda x: torch.unique(x, dim=dim, return_inverse=True, return_counts=True), x)
         assert_agrees(lambda x: torch.unique_consecutive(x, dim=dim, return_inverse=True, return_counts=True), x)
-    assert_agrees(lambda x: torch.unique(x, return_inverse=True), torch.empty(0))
+    assert_agrees(lambda x: torch.unique(x, return_inverse=True), torch.empty(0), backward=False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
 def test_mode(dtype):
     x = sample(6, 40, dtype=dtype).round()
     for dim in (0, 1):
-        assert_agrees(lambda x: x.mode(dim)[0], x)
+        assert_agrees(lambda x: x.mode(dim)[0], x, backward=False)
         assert_agrees(lambda x: x.gather(dim, x.mode(dim, keepdim=True)[1]), x, backward=False)
 
 
