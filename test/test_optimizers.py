@@ -82,6 +82,7 @@ def test_gradient_scaler():
     p = torch.nn.Parameter(torch.ones(4, device="metal"))
     optimizer = torch.optim.SGD([p], lr=0.5)
     scaler = torch.amp.GradScaler("metal", init_scale=8.0, growth_interval=2)
+    assert scaler.scale(torch.ones((), device="metal")).item() == 8.0
     for gradient, expected, scale in ((1.0, 0.5, 8.0), (float("inf"), 0.5, 4.0), (1.0, 0.0, 4.0), (1.0, -0.5, 8.0)):
         p.grad = torch.full_like(p, gradient) * scaler.get_scale()
         scaler.step(optimizer)

@@ -89,9 +89,9 @@ def test_integers(dtype):
 
 def test_wide_integers():
     x = empty(COUNT, dtype=torch.int64).random_(-(2**62), 2**62).cpu()
-    assert_distributed(x.double() / 2**63, lambda v: v + 0.5)
+    assert_distributed(x.double() / 2.0**63, lambda v: v + 0.5)
     every = empty(COUNT, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None).cpu()
-    assert_distributed(every.double() / 2**64, lambda v: v + 0.5)
+    assert_distributed(every.double() / 2.0**64, lambda v: v + 0.5)
     assert empty(COUNT, dtype=torch.int64).random_().min() >= 0
     assert set(empty(99, dtype=torch.bool).random_().tolist()) == {True, False}
     assert torch.randint(5, (9,), device="metal").max() < 5

@@ -127,7 +127,7 @@ def test_out_of_another_dtype_and_stride():
     out = torch.empty(8, 6, dtype=torch.float64).t()
     wide = torch.empty(8, 12, device="metal").t()[::2]
     assert_close(torch.exp(x.to("metal"), out=wide), torch.exp(x, out=out).float())
-    assert_close(torch.abs(x.long().to("metal"), out=torch.empty(0, device="metal")), x.long().abs().float())
+    assert_close(torch.exp(x.long().to("metal"), out=torch.empty(0, device="metal").half()), x.long().exp().half())
 
 
 def test_special_values():
@@ -135,7 +135,7 @@ def test_special_values():
     for name in "exp log sqrt rsqrt tanh sigmoid sign abs floor round erf log1p expm1 atan isnan isfinite".split():
         assert_agrees(getattr(torch, name), x, backward=False)
     assert_agrees(lambda t: torch.nan_to_num(t, 1.0, 2.0, -2.0), x, backward=False)
-    assert_agrees(torch.nan_to_num, x.half(), backward=False)
+    assert_close(torch.nan_to_num(x.half().to("metal")), torch.nan_to_num(x.half()))
 
 
 def test_functions_with_numbers():

@@ -1,5 +1,6 @@
 // copy_: between dtypes, strides and devices. Host and device share memory, so what crosses is a memcpy, ordered with
 // the stream: the CPU touches device memory only when the stream has nothing left to do.
+#include <ATen/ops/_assert_async_native.h>
 #include <ATen/EmptyTensor.h>
 #include <torch/library.h>
 
@@ -154,6 +155,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("_copy_from", TORCH_FN(copy_from));
   m.impl("_copy_from_and_resize", TORCH_FN(copy_from_and_resize));
   m.impl("_local_scalar_dense", TORCH_FN(local_scalar_dense));
+  // Read one value, as item() does, and raise here rather than later.
+  m.impl("_assert_async", TORCH_FN(at::native::_assert_async_cpu));
+  m.impl("_assert_async.msg", TORCH_FN(at::native::_assert_async_msg_cpu));
 }
 
 // These bits are dealt with above; PyTorch's fallback for them would copy to resolve them, and so come back here.
