@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from agreement import FLOATING, assert_agrees, sample
+from test.agreement import FLOATING, assert_agrees, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from agreement import assert_agrees, sample
+from test.agreement import assert_agrees, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agreement import FLOATING, INTEGRAL, assert_agrees, sample
+from test.agreement import FLOATING, INTEGRAL, assert_agrees, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 
