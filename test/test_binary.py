@@ -98,7 +98,10 @@ def test_nan_and_infinity():
         assert_agrees(getattr(torch, name), x, y, backward=False)
 
 
-@pytest.mark.parametrize("pair", itertools.combinations([torch.bool, torch.uint8, torch.int64, torch.float16, torch.float32, torch.complex64], 2), ids=str)  # fmt: skip
+PROMOTED = [torch.bool, torch.uint8, torch.int64, torch.float16, torch.float32, torch.complex64]
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(PROMOTED, 2)), ids=str)
 def test_type_promotion(pair):
     x, y = (sample(4, 9, dtype=dtype) for dtype in pair)
     assert_agrees(torch.add, x, y.t().reshape(4, 9), backward=False)
