@@ -63,7 +63,7 @@ def test_a_label_out_of_range_raises_and_the_process_lives_on():
 LOSSES = {
     "cross_entropy": lambda x, t, **k: F.cross_entropy(x, t.softmax(1), **k),
     "cross_entropy_smoothed": lambda x, t, **k: F.cross_entropy(x, t.argmax(1), label_smoothing=0.1, **k),
-    "kl_div": lambda x, t, **k: F.kl_div(x.log_softmax(1), t.softmax(1), **{**k, "reduction": k["reduction"]}),
+    "kl_div": lambda x, t, **k: F.kl_div(x.log_softmax(1), t.softmax(1), **k),
     "binary_cross_entropy": lambda x, t, **k: F.binary_cross_entropy(x.sigmoid(), t.sigmoid(), **k),
     "binary_cross_entropy_weighted": lambda x, t, **k: F.binary_cross_entropy(x.sigmoid(), t.sigmoid(), t[0].abs(), **k),
     "binary_cross_entropy_with_logits": lambda x, t, **k: F.binary_cross_entropy_with_logits(x, t.sigmoid(), **k),
@@ -87,6 +87,12 @@ LOSSES = {
 def test_losses(name, reduction):
     target = sample(6, 9, seed=4)
     assert_agrees(lambda x: LOSSES[name](x, target.to(x.device), reduction=reduction), sample(6, 9), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.smooth_l1_loss, F.huber_loss, F.l1_loss])
+def test_losses_do_not_warn(loss, recwarn, device):
+    loss(sample(6, 9).to(device), sample(6, 9, seed=4).to(device))
+    assert not recwarn.list
 
 
 def test_binary_cross_entropy_at_the_ends():

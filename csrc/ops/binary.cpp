@@ -139,6 +139,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "pow.Scalar_out", pow_Scalar_out);
   METAL_STRUCTURED(m, "nextafter.out", nextafter_out);
   METAL_STRUCTURED(m, "smooth_l1_loss.out", smooth_l1_loss_out);
+  // Their meta functions ask for the unreduced output first: a new one takes that silently, a given one warns.
+  METAL_STRUCTURED_FUNCTIONAL(m, "mse_loss", mse_loss_out);
+  METAL_STRUCTURED_FUNCTIONAL(m, "smooth_l1_loss", smooth_l1_loss_out);
 #define COMPARISON(name) METAL_STRUCTURED(m, #name ".Scalar_out", name##_Scalar_out);
   COMPARISON(eq) COMPARISON(ne) COMPARISON(lt) COMPARISON(le) COMPARISON(gt) COMPARISON(ge)
 
