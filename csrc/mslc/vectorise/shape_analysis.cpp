@@ -1,6 +1,7 @@
 #include "vectorise/shape_analysis.h"
 
 #include <llvm/ADT/PostOrderIterator.h>
+#include <llvm/ADT/SetVector.h>
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/CFG.h>
 #include <llvm/IR/GetElementPtrTypeIterator.h>
@@ -81,24 +82,30 @@ bool ShapeAnalysis::update_divergence() {
   return changed;
 }
 
-// Blocks that lanes parted at `branch` may enter by different edges: all joins before the post-dominator, and it.
+// Blocks that lanes parted at `branch` may enter by different edges: those that both of its ways lead to, up to its
+// post-dominator. Lanes that meet where one way leads alone have not parted here.
 void ShapeAnalysis::mark_joins(const llvm::BasicBlock* branch) {
   const auto* node = post_dominators_.getNode(branch)->getIDom();
   const llvm::BasicBlock* end = node ? node->getBlock() : nullptr;
-  llvm::SmallVector<const llvm::BasicBlock*, 8> work;
-  llvm::SmallPtrSet<const llvm::BasicBlock*, 16> seen;
-  auto visit = [&](const llvm::BasicBlock* block) {
-    const llvm::Loop* loop = loops_.getLoopFor(block);
-    bool is_back_edge = loop && loop->getHeader() == block && loop->contains(branch);
-    if (!is_back_edge && seen.insert(block).second) work.push_back(block);
+  auto reached = [&](const llvm::BasicBlock* start) {
+    llvm::SetVector<const llvm::BasicBlock*> blocks;
+    auto visit = [&](const llvm::BasicBlock* block) {
+      const llvm::Loop* loop = loops_.getLoopFor(block);
+      bool is_back_edge = loop && loop->getHeader() == block && loop->contains(branch);
+      if (!is_back_edge) blocks.insert(block);
+    };
+    visit(start);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      if (blocks[i] == end) continue;
+      for (const llvm::BasicBlock* successor : llvm::successors(blocks[i])) visit(successor);
+    }
+    return blocks;
   };
-  for (const llvm::BasicBlock* successor : llvm::successors(branch)) visit(successor);
-  while (!work.empty()) {
-    const llvm::BasicBlock* block = work.pop_back_val();
-    if (block->hasNPredecessorsOrMore(2) && !loops_.isLoopHeader(block)) divergent_joins_.insert(block);
-    if (block == end) continue;
-    for (const llvm::BasicBlock* successor : llvm::successors(block)) visit(successor);
-  }
+  const llvm::Instruction* terminator = branch->getTerminator();
+  auto left = reached(terminator->getSuccessor(0)), right = reached(terminator->getSuccessor(1));
+  for (const llvm::BasicBlock* block : left)
+    if (right.contains(block) && block->hasNPredecessorsOrMore(2) && !loops_.isLoopHeader(block))
+      divergent_joins_.insert(block);
 }
 
 Shape ShapeAnalysis::transfer(const llvm::Instruction& instruction) const {

@@ -1,0 +1,60 @@
+"""Times two ways to do the same work, interleaved, so that a machine that is slow for a while is slow for both."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+SAMPLE_SECONDS = 2e-4  # shorter calls are repeated within one sample
+MIN_SAMPLES = 7
+MAX_SAMPLES = 101
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of one call on either side, and how many samples they are of."""
+
+    metal: float
+    cpu: float
+    samples: int
+
+    @property
+    def ratio(self) -> float:
+        return self.metal / self.cpu
+
+
+def _seconds(call: Callable[[], object], repeats: int, finish: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    finish()
+    return (time.perf_counter() - start) / repeats
+
+
+def _nothing() -> None:
+    pass
+
+
+def _repeats(call: Callable[[], object], finish: Callable[[], object]) -> int:
+    for _ in range(2):  # compiles, allocates, faults pages in
+        _seconds(call, 1, finish)
+    return max(1, min(1000, round(SAMPLE_SECONDS / _seconds(call, 1, finish))))
+
+
+def compare(metal: Callable[[], object], cpu: Callable[[], object], budget: float) -> Timing:
+    """Calls both in turn for about `budget` seconds. What `metal` started counts until it is done."""
+    sides = [(metal, torch.metal.synchronize), (cpu, _nothing)]
+    repeats = [_repeats(*side) for side in sides]
+    samples: list[list[float]] = [[], []]
+    end = time.perf_counter() + budget
+    while len(samples[0]) < MIN_SAMPLES or (len(samples[0]) < MAX_SAMPLES and time.perf_counter() < end):
+        for (call, finish), count, times in zip(sides, repeats, samples, strict=True):
+            times.append(_seconds(call, count, finish))
+    return Timing(statistics.median(samples[0]), statistics.median(samples[1]), len(samples[0]))
+
+
+def median_seconds(call: Callable[[], object], samples: int) -> float:
+    """The median of `samples` calls."""
+    return statistics.median(_seconds(call, 1, _nothing) for _ in range(samples))

@@ -1,0 +1,55 @@
+"""The picture of a benchmark: ratios against what is wanted, and how they grow."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+COLUMNS = 5
+
+
+def save(path: Path, results: list[dict], title: str) -> None:
+    """Draws results (see bench.mslc.measure_case) into a PNG at `path`: bars on top, a growth curve for each below."""
+    grown = [result for result in results if result["growth"]]
+    rows = -(-len(grown) // COLUMNS)
+    figure = plt.figure(figsize=(16, 5 + 2.6 * rows), layout="constrained")
+    top, *below = figure.subfigures(2 if rows else 1, 1, height_ratios=(5, 2.6 * rows) if rows else None, squeeze=False)[:, 0]
+    _draw_ratios(top.subplots(), results)
+    for curves in below:
+        axes = curves.subplots(rows, COLUMNS, sharex=True, squeeze=False).flat
+        for place, result in zip(axes, grown):
+            _draw_growth(place, result)
+        for place in list(axes)[len(grown) :]:
+            place.set_axis_off()
+    figure.suptitle(title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _draw_ratios(axes: plt.Axes, results: list[dict]) -> None:
+    names = [result["name"] for result in results]
+    ratios = [result["ratio"] for result in results]
+    colours = ["tab:green" if r["ratio"] <= r["target"] else "tab:orange" for r in results]
+    axes.bar(names, ratios, color=colours)
+    for i, result in enumerate(results):
+        axes.plot([i - 0.4, i + 0.4], [result["target"]] * 2, color="black", linewidth=2)
+        axes.annotate(f"{result['ratio']:.2f}", (i, result["ratio"]), ha="center", va="bottom", fontsize=8)
+    axes.set_yscale("log")
+    axes.axhline(1, color="grey", linewidth=0.8, linestyle=":")
+    axes.set_ylabel("time on metal / time on the CPU\n(black: wanted)")
+    axes.tick_params(axis="x", labelrotation=60)
+    plt.setp(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
+
+
+def _draw_growth(axes: plt.Axes, result: dict) -> None:
+    sizes = [point["elements"] for point in result["growth"]]
+    for side, colour in (("metal", "tab:blue"), ("cpu", "tab:orange")):
+        times = [1e6 * point[f"{side}_seconds"] for point in result["growth"]]
+        axes.loglog(sizes, times, marker=".", color=colour, label=side)
+    axes.set_title(result["name"], fontsize=9)
+    axes.set_ylabel("us", fontsize=8)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
