@@ -62,9 +62,17 @@ class TranslatedLibrary : public Library {
     const size_t index = index_of(name);
     const Digest key = kernel_key(index, constants);
     if (const std::optional<std::string> known = load_from_cache(key)) return load(deserialise(*known), kernels()[index]);
-    const CompiledKernel compiled = generate_kernel(index, constants);
+    llvm::LLVMContext context;
+    const CompiledKernel compiled =
+        generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_);
     store_in_cache(key, serialise(compiled));
     return load(compiled, kernels()[index]);
+  }
+
+  std::string code(const std::string& name, CodeForm form, const ConstantValues& constants) const override {
+    const size_t index = index_of(name);
+    llvm::LLVMContext context;
+    return generate_text(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_, form);
   }
 
  private:
@@ -83,12 +91,11 @@ class TranslatedLibrary : public Library {
     return hasher.finish();
   }
 
-  // In a context of its own, so that kernels of one library may be generated on several threads.
-  CompiledKernel generate_kernel(size_t index, const ConstantValues& constants) const {
-    llvm::LLVMContext context;
+  // In a context of the caller's own, so that kernels of one library may be generated on several threads.
+  std::unique_ptr<llvm::Module> module_in(llvm::LLVMContext& context) const {
     auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(source_.bitcode, "library"), context);
     if (!module) throw CompileError(llvm::toString(module.takeError()));
-    return generate(**module, source_.kernel_functions[index], kernels()[index], constants, options_);
+    return std::move(*module);
   }
 
   TranslatedSource source_;

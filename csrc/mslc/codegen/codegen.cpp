@@ -58,52 +58,103 @@ void reject_leftovers(const llvm::Module& module, const llvm::Function& thread) 
   }
 }
 
-CompiledKernel compile(const llvm::Module& source, const std::string& ir_function, const KernelInfo& info,
-                       const ConstantValues& constants, const CompileOptions& options) {
-  std::unique_ptr<llvm::TargetMachine> machine = create_target_machine(options);
-  std::unique_ptr<llvm::Module> module = extract_kernel(source, ir_function, constants);
-  module->setTargetTriple(machine->getTargetTriple().str());
-  module->setDataLayout(machine->createDataLayout());
-
-  CompiledKernel compiled;
-  Pipeline pipeline(*machine);
-  llvm::Function* thread = create_thread_function(*module->getFunction(ir_function), info);
-  pipeline.optimise_thread(*module, *thread);
-  reject_leftovers(*module, *thread);
-  compiled.threadgroup_bytes = place_threadgroup_variables(*thread);
-  mark_invariant_loads(*thread);
-  pipeline.prepare(*thread);
-
-  pipeline.forget(*thread);
-  SimdgroupBodies bodies = create_bodies(*thread, info);
-  for (llvm::Function* body : {bodies.full, bodies.general}) {
-    pipeline.simplify_entry(*body);
-    vectorise(*body, pipeline.target_info(*body));
-    compiled.has_barriers |= lower_barriers(*body);
-    pipeline.forget(*body);
+/// One kernel on its way to machine code. Each step needs those above it.
+class Compilation {
+ public:
+  Compilation(const llvm::Module& source, const std::string& ir_function, const KernelInfo& info,
+              const ConstantValues& constants, const CompileOptions& options)
+      : info_(info),
+        machine_(create_target_machine(options)),
+        module_(extract_kernel(source, ir_function, constants)),
+        pipeline_(*machine_) {
+    module_->setTargetTriple(machine_->getTargetTriple().str());
+    module_->setDataLayout(machine_->createDataLayout());
+    thread_ = create_thread_function(*module_->getFunction(ir_function), info);
   }
-  bodies.full->addFnAttr(llvm::Attribute::AlwaysInline);
-  compiled.has_barriers ? create_run_simdgroup(bodies) : create_run_groups(bodies);
-  for (llvm::Function& function : *module) function.addFnAttr("prefer-vector-width", "512");
-  pipeline.optimise_vectors(*module);
-  compiled.object = emit_object(*module, *machine);
-  compiled.stack_bytes = stack_bytes(compiled.object);
-  return compiled;
+
+  void optimise_thread() {
+    pipeline_.optimise_thread(*module_, *thread_);
+    reject_leftovers(*module_, *thread_);
+    compiled_.threadgroup_bytes = place_threadgroup_variables(*thread_);
+    mark_invariant_loads(*thread_);
+    pipeline_.prepare(*thread_);
+  }
+
+  void vectorise_bodies() {
+    pipeline_.forget(*thread_);
+    SimdgroupBodies bodies = create_bodies(*thread_, info_);
+    for (llvm::Function* body : {bodies.full, bodies.general}) {
+      pipeline_.simplify_entry(*body);
+      vectorise(*body, pipeline_.target_info(*body));
+      compiled_.has_barriers |= lower_barriers(*body);
+      pipeline_.forget(*body);
+    }
+    bodies.full->addFnAttr(llvm::Attribute::AlwaysInline);
+    compiled_.has_barriers ? create_run_simdgroup(bodies) : create_run_groups(bodies);
+    for (llvm::Function& function : *module_) function.addFnAttr("prefer-vector-width", "512");
+    pipeline_.optimise_vectors(*module_);
+  }
+
+  CompiledKernel generate_code() {
+    compiled_.object = emit_file(*module_, *machine_, llvm::CodeGenFileType::ObjectFile);
+    compiled_.stack_bytes = stack_bytes(compiled_.object);
+    return std::move(compiled_);
+  }
+
+  std::string assembly() { return emit_file(*module_, *machine_, llvm::CodeGenFileType::AssemblyFile); }
+
+  std::string ir() const {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    module_->print(stream, nullptr);
+    return text;
+  }
+
+ private:
+  const KernelInfo& info_;
+  std::unique_ptr<llvm::TargetMachine> machine_;
+  std::unique_ptr<llvm::Module> module_;
+  Pipeline pipeline_;
+  llvm::Function* thread_;
+  CompiledKernel compiled_;
+};
+
+/// What `work` returns. Errors, LLVM's own too, become a CompileError that names the kernel.
+template <class Work>
+auto report_errors(llvm::LLVMContext& context, const KernelInfo& info, Work work) {
+  std::string errors;
+  ScopedHandler handler(context, errors);
+  try {
+    auto result = work();
+    if (!errors.empty()) throw CompileError(errors);
+    return result;
+  } catch (const CompileError& error) {
+    throw CompileError("kernel '" + info.name + "': " + error.what());
+  }
 }
 
 }  // namespace
 
 CompiledKernel generate(const llvm::Module& module, const std::string& ir_function, const KernelInfo& info,
                         const ConstantValues& constants, const CompileOptions& options) {
-  std::string errors;
-  ScopedHandler handler(module.getContext(), errors);
-  try {
-    CompiledKernel compiled = compile(module, ir_function, info, constants, options);
-    if (!errors.empty()) throw CompileError(errors);
-    return compiled;
-  } catch (const CompileError& error) {
-    throw CompileError("kernel '" + info.name + "': " + error.what());
-  }
+  return report_errors(module.getContext(), info, [&] {
+    Compilation compilation(module, ir_function, info, constants, options);
+    compilation.optimise_thread();
+    compilation.vectorise_bodies();
+    return compilation.generate_code();
+  });
+}
+
+std::string generate_text(const llvm::Module& module, const std::string& ir_function, const KernelInfo& info,
+                          const ConstantValues& constants, const CompileOptions& options, CodeForm form) {
+  return report_errors(module.getContext(), info, [&] {
+    Compilation compilation(module, ir_function, info, constants, options);
+    compilation.optimise_thread();
+    if (form == CodeForm::ThreadIr) return compilation.ir();
+    compilation.vectorise_bodies();
+    if (form == CodeForm::SimdgroupIr) return compilation.ir();
+    return form == CodeForm::Assembly ? compilation.assembly() : compilation.generate_code().object;
+  });
 }
 
 }  // namespace mslc

@@ -16,6 +16,10 @@ namespace mslc {
 CompiledKernel generate(const llvm::Module& module, const std::string& ir_function, const KernelInfo& info,
                         const ConstantValues& constants, const CompileOptions& options);
 
+/// The same kernel's code in one form: text, or the bytes of an object.
+std::string generate_text(const llvm::Module& module, const std::string& ir_function, const KernelInfo& info,
+                          const ConstantValues& constants, const CompileOptions& options, CodeForm form);
+
 /// LLVM's name of the CPU that code is generated for, and its features in order: what a cache key needs to know.
 std::string target_description(const CompileOptions& options);
 

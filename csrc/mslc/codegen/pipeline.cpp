@@ -131,11 +131,11 @@ void Pipeline::optimise_vectors(llvm::Module& module) {
   module_analyses_.invalidate(module, passes.run(module, module_analyses_));
 }
 
-std::string emit_object(llvm::Module& module, llvm::TargetMachine& machine) {
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile, /*DisableVerify=*/true))
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type, /*DisableVerify=*/true))
     throw CompileError("this target has no object files");
   passes.run(module);
   return std::string(bytes.begin(), bytes.end());

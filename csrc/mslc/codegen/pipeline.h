@@ -38,8 +38,8 @@ class Pipeline {
   llvm::PassBuilder builder_;
 };
 
-/// Machine code of a module as an ELF relocatable.
-std::string emit_object(llvm::Module& module, llvm::TargetMachine& machine);
+/// Machine code of a module: an ELF relocatable, or assembly as text.
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type);
 
 /// Sum of the stack frames of all functions in an object.
 uint64_t stack_bytes(const std::string& object);

@@ -1,4 +1,4 @@
-// What MSL has and C++17 has not, rewritten on preprocessed tokens. docs/mslc.md lists the results.
+// What MSL has and C++17 has not, rewritten on preprocessed tokens. docs/mslc-internals.md lists the results.
 #pragma once
 
 #include "front/token_buffer.h"

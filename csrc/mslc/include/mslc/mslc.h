@@ -92,6 +92,14 @@ class Kernel {
   virtual void execute(const Launch& launch, uint64_t first, uint64_t last) const = 0;
 };
 
+/// A kernel's code on its way to the CPU, for people to read.
+enum class CodeForm {
+  ThreadIr,     ///< LLVM IR of one thread, optimised, before vectorising
+  SimdgroupIr,  ///< LLVM IR of a SIMD-group, optimised
+  Assembly,     ///< of the target CPU
+  Object,       ///< ELF relocatable
+};
+
 /// Number of threadgroups in the launch's grid.
 uint64_t threadgroup_count(const Launch& launch);
 
@@ -106,6 +114,8 @@ class Library {
   virtual const std::vector<FunctionConstant>& function_constants() const = 0;
   /// Machine code of one kernel. Throws std::out_of_range for an unknown name, CompileError if code cannot be made.
   virtual std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants = {}) const = 0;
+  /// The code of one kernel in one form. Throws as kernel() does.
+  virtual std::string code(const std::string& name, CodeForm form, const ConstantValues& constants = {}) const = 0;
 };
 
 /// Compiler, version and target: "mslc 0.1 (LLVM 19.1.7, x86-64 znver4)".
