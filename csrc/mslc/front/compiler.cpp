@@ -88,7 +88,7 @@ std::unique_ptr<clang::CompilerInstance> make_compiler(const CompileOptions& opt
   return compiler;
 }
 
-void parse_rewritten(clang::CompilerInstance& compiler, bool is_stdlib) {
+void parse_rewritten(clang::CompilerInstance& compiler, llvm::function_ref<void(const TokenBuffer&)> inspect) {
   clang::Sema& sema = compiler.getSema();
   clang::Preprocessor& preprocessor = compiler.getPreprocessor();
   clang::ASTConsumer& consumer = compiler.getASTConsumer();
@@ -99,7 +99,8 @@ void parse_rewritten(clang::CompilerInstance& compiler, bool is_stdlib) {
   TokenBuffer tokens(preprocessor);
   preprocessor.EnterMainSourceFile();
   tokens.lex();
-  if (!is_stdlib) reject_forbidden_words(tokens);
+  inspect(tokens);
+  if (compiler.getDiagnostics().hasErrorOccurred()) return;
   rewrite(tokens);
   tokens.enter();
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "front/token_buffer.h"
 #include "mslc/mslc.h"
 
 namespace mslc {
@@ -26,7 +27,8 @@ std::unique_ptr<clang::CompilerInstance> make_compiler(const CompileOptions& opt
                                                        llvm::IntrusiveRefCntPtr<llvm::vfs::FileSystem> files,
                                                        clang::DiagnosticConsumer& diagnostics);
 
-/// Runs Sema over the main file: preprocess, rewrite, parse. `is_stdlib` allows what users may not write.
-void parse_rewritten(clang::CompilerInstance& compiler, bool is_stdlib);
+/// Runs Sema over the main file: preprocess, rewrite, parse. `inspect` sees the tokens as they were written; nothing is
+/// parsed if it reports errors.
+void parse_rewritten(clang::CompilerInstance& compiler, llvm::function_ref<void(const TokenBuffer&)> inspect);
 
 }  // namespace mslc

@@ -81,15 +81,24 @@ class KernelArguments {
     Argument result;
     result.name = parameter.getNameAsString();
     result.type = type_name(parameter.getType(), context_);
+    std::string source;  // the attribute that says where the value comes from
     for (const auto* annotation : parameter.specific_attrs<clang::AnnotateAttr>()) {
       llvm::StringRef name = annotation->getAnnotation();
       if (!name.consume_front("msl:")) continue;
-      if (built_ins().count(name)) {
-        result.attribute = name.str();
-      } else if (!llvm::is_contained({"buffer", "threadgroup", "function_constant"}, name)) {
-        report(parameter.getLocation(), "unknown attribute '%0' on a kernel parameter", name.str());
-        result.attribute = name.str();
+      if (name == "exists_if") {
+        check_condition(parameter, *annotation);
+        continue;
       }
+      const bool memory = name == "buffer" || name == "threadgroup";
+      if (!memory && !built_ins().count(name)) {
+        report(parameter.getLocation(), "unknown attribute '%0' on a kernel parameter", name.str());
+      } else if (!memory && annotation->args_size() > 0) {
+        report(parameter.getLocation(), "attribute '%0' takes no argument", name.str());
+      } else if (!source.empty()) {
+        report(parameter.getLocation(), "attributes '%0' and '%1' cannot be on one parameter", source, name.str());
+      }
+      source = name.str();
+      if (!memory) result.attribute = name.str();
     }
     if (!result.attribute.empty()) {
       describe_built_in(parameter, result);
@@ -99,20 +108,73 @@ class KernelArguments {
     return result;
   }
 
+  // `function_constant(x)` on a parameter, which the rewrites made `exists_if(&x)`.
+  void check_condition(const clang::ParmVarDecl& parameter, const clang::AnnotateAttr& annotation) {
+    const clang::Expr* argument = annotation.args_size() == 1 ? (*annotation.args_begin())->IgnoreParenImpCasts() : nullptr;
+    if (const auto* constant = llvm::dyn_cast_or_null<clang::ConstantExpr>(argument)) {
+      argument = constant->getSubExpr()->IgnoreParenImpCasts();
+    }
+    const auto* address = llvm::dyn_cast_or_null<clang::UnaryOperator>(argument);
+    if (!address || !address->getSubExpr()->getType()->isBooleanType()) {
+      report(parameter.getLocation(), "attribute 'function_constant' on a parameter needs a function constant of type bool");
+    }
+  }
+
   void describe_built_in(const clang::ParmVarDecl& parameter, Argument& result) {
     const clang::QualType type = parameter.getType().getCanonicalType().getUnqualifiedType();
-    const auto* vector = type->getAs<clang::ExtVectorType>();
-    const clang::QualType element = vector ? vector->getElementType() : type;
-    const auto shape = built_ins().find(result.attribute);
-    const bool integer = context_.hasSameType(element, context_.UnsignedIntTy) ||
-                         context_.hasSameType(element, context_.UnsignedShortTy);
-    const bool fits = integer && (!vector || (shape != built_ins().end() && shape->second == BuiltInShape::Vector &&
-                                              vector->getNumElements() <= 3));
-    if (!fits && shape != built_ins().end()) {
-      report(parameter.getLocation(), "invalid type '%0' for attribute '%1'", result.type, result.attribute);
-    }
     result.kind = ArgumentKind::BuiltIn;
     describe_size(type, result);
+    const auto shape = built_ins().find(result.attribute);
+    if (shape == built_ins().end()) return;
+    const auto* vector = type->getAs<clang::ExtVectorType>();
+    const clang::QualType element = vector ? vector->getElementType() : type;
+    const bool integer = context_.hasSameType(element, context_.UnsignedIntTy) ||
+                         context_.hasSameType(element, context_.UnsignedShortTy);
+    if (!integer || (vector && (shape->second == BuiltInShape::Scalar || vector->getNumElements() > 3))) {
+      report(parameter.getLocation(), "invalid type '%0' for attribute '%1'", result.type, result.attribute);
+      return;
+    }
+    check_against_others({&parameter, result.attribute, element, vector ? vector->getNumElements() : 1}, shape->second);
+  }
+
+  // A built-in input that fits by itself, with its element type and length.
+  struct BuiltIn {
+    const clang::ParmVarDecl* parameter;
+    std::string attribute;
+    clang::QualType element;
+    unsigned length;
+  };
+
+  // Positions and sizes of one kernel have one length; a position and the size it lies in have one type.
+  void check_against_others(const BuiltIn& built_in, BuiltInShape shape) {
+    const clang::SourceLocation location = built_in.parameter->getLocation();
+    for (const BuiltIn& other : built_ins_) {
+      const bool vectors = shape == BuiltInShape::Vector && built_ins().lookup(other.attribute) == BuiltInShape::Vector;
+      if (same_value(built_in.attribute, other.attribute)) {
+        report(location, "attribute '%0' is used by another parameter", other.attribute);
+      } else if (vectors && built_in.length != other.length) {
+        report(location, "attributes '%0' and '%1' need types of the same length", other.attribute, built_in.attribute);
+      } else if (same_space(built_in.attribute, other.attribute) && !context_.hasSameType(built_in.element, other.element)) {
+        report(location, "attributes '%0' and '%1' need the same type", other.attribute, built_in.attribute);
+      } else {
+        continue;
+      }
+      return;
+    }
+    built_ins_.push_back(built_in);
+  }
+
+  static bool same_value(llvm::StringRef a, llvm::StringRef b) {
+    const auto canonical = [](llvm::StringRef name) { return name == "thread_execution_width" ? "threads_per_simdgroup" : name; };
+    return canonical(a) == canonical(b);
+  }
+
+  static bool same_space(llvm::StringRef a, llvm::StringRef b) {
+    const auto both_in = [&](llvm::ArrayRef<llvm::StringRef> names) {
+      return llvm::is_contained(names, a) && llvm::is_contained(names, b);
+    };
+    return both_in({"thread_position_in_grid", "threads_per_grid"}) ||
+           both_in({"thread_position_in_threadgroup", "threads_per_threadgroup", "dispatch_threads_per_threadgroup"});
   }
 
   void describe_memory(const clang::ParmVarDecl& parameter, Argument& result) {
@@ -143,9 +205,11 @@ class KernelArguments {
       return;
     }
     const auto index = integer_argument(*annotation, context_);
+    // Of arguments at one index that exist under conditions, one exists.
+    const bool conditional = find_annotation(parameter, "exists_if");
     if (!index || *index >= kMaxBuffers) {
       report(parameter.getLocation(), "'%0' attribute needs an index from 0 to 30", expected);
-    } else if (!table(result).take(*index)) {
+    } else if (!table(result).take(*index) && !conditional) {
       report(parameter.getLocation(), "%0 index %1 is used by another parameter", expected, std::to_string(*index));
     } else {
       result.index = *index;
@@ -183,6 +247,7 @@ class KernelArguments {
   clang::ASTContext& context_;
   std::vector<Argument> arguments_;
   std::vector<size_t> unassigned_;
+  std::vector<BuiltIn> built_ins_;
   ArgumentTable buffers_, threadgroup_memory_;
 };
 

@@ -5,8 +5,11 @@
 #include <clang/AST/Type.h>
 #include <clang/Basic/SourceManager.h>
 
+#include <llvm/ADT/StringSet.h>
+
 #include <algorithm>
 
+#include "front/diagnostics.h"
 #include "front/kernel_arguments.h"
 
 namespace mslc {
@@ -35,15 +38,15 @@ class Reflector {
   Reflection take() {
     const clang::SourceManager& sources = context_.getSourceManager();
     std::stable_sort(result_.kernels.begin(), result_.kernels.end(), [&](const auto& a, const auto& b) {
-      return sources.isBeforeInTranslationUnit(position(a), position(b));
+      return sources.isBeforeInTranslationUnit(place(*a.declaration), place(*b.declaration));
     });
     return std::move(result_);
   }
 
  private:
-  static clang::SourceLocation position(const ReflectedKernel& kernel) {
-    const clang::SourceLocation instantiated = kernel.declaration->getPointOfInstantiation();
-    return instantiated.isValid() ? instantiated : kernel.declaration->getLocation();
+  static clang::SourceLocation place(const clang::FunctionDecl& kernel) {
+    const clang::SourceLocation instantiated = kernel.getPointOfInstantiation();
+    return instantiated.isValid() ? instantiated : kernel.getLocation();
   }
 
   void visit_template(clang::FunctionTemplateDecl& function_template) {
@@ -59,6 +62,9 @@ class Reflector {
     if (host_names.empty()) host_names.push_back(function->getNameAsString());
     for (std::string& name : host_names) {
       ReflectedKernel kernel;
+      if (!names_of_kernels_.insert(name).second) {
+        report_error(context_.getDiagnostics(), place(*function), "another kernel is named '%0'", name);
+      }
       kernel.info.name = std::move(name);
       kernel.info.arguments = kernel_arguments(*function, sema_);
       if (const auto* limit = find_annotation(*function, "max_total_threads_per_threadgroup")) {
@@ -73,12 +79,8 @@ class Reflector {
   static std::vector<std::string> host_names_of(const clang::FunctionDecl& function) {
     std::vector<std::string> names;
     for (const auto* annotation : function.specific_attrs<clang::AnnotateAttr>()) {
-      if (annotation->getAnnotation() != "msl:host_name" || annotation->args_size() != 1) continue;
-      const clang::Expr* argument = (*annotation->args_begin())->IgnoreParenImpCasts();
-      if (const auto* constant = llvm::dyn_cast<clang::ConstantExpr>(argument)) {
-        argument = constant->getSubExpr()->IgnoreParenImpCasts();
-      }
-      if (const auto* text = llvm::dyn_cast<clang::StringLiteral>(argument)) names.push_back(text->getString().str());
+      if (annotation->getAnnotation() != "msl:host_name") continue;
+      if (std::optional<std::string> name = string_argument(*annotation)) names.push_back(std::move(*name));
     }
     return names;
   }
@@ -87,7 +89,7 @@ class Reflector {
     const auto* annotation = find_annotation(*variable, "function_constant");
     if (!annotation) return;
     const auto index = integer_argument(*annotation, context_);
-    if (!index) return;
+    if (!index || !sema_.isCompleteType(variable->getLocation(), variable->getType())) return;
     ReflectedConstant constant;
     constant.info.name = variable->getNameAsString();
     constant.info.type = type_name(variable->getType().getUnqualifiedType(), context_);
@@ -108,6 +110,7 @@ class Reflector {
   clang::ASTContext& context_;
   clang::CodeGenerator& code_;
   clang::ASTNameGenerator names_;
+  llvm::StringSet<> names_of_kernels_;
   Reflection result_;
 };
 
@@ -133,6 +136,16 @@ std::optional<uint64_t> integer_argument(const clang::AnnotateAttr& annotation, 
   const clang::Expr* argument = *annotation.args_begin();
   if (argument->isValueDependent() || !argument->EvaluateAsInt(value, context)) return std::nullopt;
   return value.Val.getInt().getZExtValue();
+}
+
+std::optional<std::string> string_argument(const clang::AnnotateAttr& annotation) {
+  if (annotation.args_size() != 1) return std::nullopt;
+  const clang::Expr* argument = (*annotation.args_begin())->IgnoreParenImpCasts();
+  if (const auto* constant = llvm::dyn_cast<clang::ConstantExpr>(argument)) {
+    argument = constant->getSubExpr()->IgnoreParenImpCasts();
+  }
+  const auto* text = llvm::dyn_cast<clang::StringLiteral>(argument);
+  return text ? std::optional(text->getString().str()) : std::nullopt;
 }
 
 namespace {

@@ -43,6 +43,8 @@ Reflection reflect(clang::Sema& sema, llvm::ArrayRef<clang::Decl*> declarations,
 const clang::AnnotateAttr* find_annotation(const clang::Decl& declaration, llvm::StringRef name);
 /// The integer argument of an annotation.
 std::optional<uint64_t> integer_argument(const clang::AnnotateAttr& annotation, const clang::ASTContext& context);
+/// The string argument of an annotation.
+std::optional<std::string> string_argument(const clang::AnnotateAttr& annotation);
 /// `type` as MSL writes it: "device const float*".
 std::string type_name(clang::QualType type, const clang::ASTContext& context);
 

@@ -51,7 +51,9 @@ llvm::StringRef TokenBuffer::word(size_t index) const {
 }
 
 std::string TokenBuffer::spelling(size_t index) const {
-  return (*this)[index].isAnnotation() ? std::string() : preprocessor_.getSpelling((*this)[index]);
+  if ((*this)[index].isAnnotation()) return {};
+  llvm::SmallString<64> buffer;  // this form of getSpelling looks where the characters of a literal lie
+  return preprocessor_.getSpelling((*this)[index], buffer).str();
 }
 
 std::string TokenBuffer::spelling(size_t first, size_t last) const {

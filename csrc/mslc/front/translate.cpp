@@ -6,13 +6,14 @@
 #include <clang/Lex/PreprocessorOptions.h>
 #include <clang/Sema/Sema.h>
 
-#include "front/checks.h"
+#include "front/checks/checks.h"
 #include "front/compiler.h"
 #include "front/diagnostics.h"
 #include "front/finish_module.h"
 #include "front/precompiled_header.h"
 #include "front/recursion.h"
 #include "front/reflection.h"
+#include "front/rewrites/rewrites.h"
 
 namespace mslc {
 
@@ -21,8 +22,9 @@ namespace {
 // Checks and reflects on what the user's file declared, after parsing and before code generation ends.
 class InspectConsumer : public clang::ASTConsumer {
  public:
-  InspectConsumer(clang::CompilerInstance& compiler, clang::CodeGenerator& code, Reflection& reflection)
-      : compiler_(compiler), code_(code), reflection_(reflection) {}
+  InspectConsumer(clang::CompilerInstance& compiler, clang::CodeGenerator& code, const WrittenSpaces& written,
+                  Reflection& reflection)
+      : compiler_(compiler), code_(code), written_(written), reflection_(reflection) {}
 
   bool HandleTopLevelDecl(clang::DeclGroupRef group) override {
     for (clang::Decl* declaration : group) {
@@ -35,7 +37,7 @@ class InspectConsumer : public clang::ASTConsumer {
   void HandleTranslationUnit(clang::ASTContext& context) override {
     if (compiler_.getDiagnostics().hasErrorOccurred()) return;
     reflection_ = reflect(compiler_.getSema(), declarations_, code_);
-    check(context, declarations_);
+    check(context, declarations_, written_);
   }
 
  private:
@@ -58,6 +60,7 @@ class InspectConsumer : public clang::ASTConsumer {
 
   clang::CompilerInstance& compiler_;
   clang::CodeGenerator& code_;
+  const WrittenSpaces& written_;
   Reflection& reflection_;
   std::vector<clang::Decl*> declarations_;
 };
@@ -75,14 +78,17 @@ class TranslateAction : public clang::ASTFrontendAction {
                                           compiler.getCodeGenOpts(), context_);
     code_ = code;
     std::vector<std::unique_ptr<clang::ASTConsumer>> consumers;
-    consumers.push_back(std::make_unique<InspectConsumer>(compiler, *code, reflection_));
+    consumers.push_back(std::make_unique<InspectConsumer>(compiler, *code, written_, reflection_));
     consumers.emplace_back(code);
     return std::make_unique<clang::MultiplexConsumer>(std::move(consumers));
   }
 
   void ExecuteAction() override {
     getCompilerInstance().createSema(getTranslationUnitKind(), nullptr);
-    parse_rewritten(getCompilerInstance(), /*is_stdlib=*/false);
+    parse_rewritten(getCompilerInstance(), [this](const TokenBuffer& tokens) {
+      reject_forbidden_words(tokens);
+      written_.record(tokens);
+    });
     if (getCompilerInstance().getDiagnostics().hasErrorOccurred()) return;
     module_.reset(code_->ReleaseModule());
     if (!unroll_recursion(*module_)) report_recursion(getCompilerInstance().getASTContext(), reflection_);
@@ -91,6 +97,7 @@ class TranslateAction : public clang::ASTFrontendAction {
  private:
   llvm::LLVMContext& context_;
   Reflection& reflection_;
+  WrittenSpaces written_;
   clang::CodeGenerator* code_ = nullptr;  // owned by the compiler's consumer
   std::unique_ptr<llvm::Module> module_;
 };

@@ -16,6 +16,12 @@ void rewrite_query(TokenBuffer& tokens, size_t query) {
   tokens.replace(close - 1, kDefinedPrefix + tokens.word(close - 1).str());
 }
 
+// Index after the `]]` that ends the attributes which `index` is among.
+size_t attributes_end(const TokenBuffer& tokens, size_t index) {
+  while (index < tokens.size() && !(tokens.is(index, tok::r_square) && tokens.is(index + 1, tok::r_square))) ++index;
+  return index + 2;
+}
+
 }  // namespace
 
 void rewrite_function_constants(TokenBuffer& tokens) {
@@ -23,17 +29,23 @@ void rewrite_function_constants(TokenBuffer& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens.is(i, tok::semi) || tokens.is(i, tok::l_brace) || tokens.is(i, tok::r_brace)) statement = i + 1;
     if (tokens.is(i, "is_function_constant_defined") && tokens.is(i + 1, tok::l_paren)) rewrite_query(tokens, i);
-    if (!tokens.is(i, "function_constant") || !tokens.is(i - 1, tok::l_square) || !tokens.is(i + 1, tok::l_paren)) continue;
-    const size_t close = tokens.closing(i + 1), name = i - 3;
-    // On a kernel's parameter the attribute says when the argument exists; here it declares a constant.
-    if (!tokens.is_identifier(name) || !tokens.is(close + 3, tok::semi)) continue;
+    if (!tokens.is(i, "function_constant") || !tokens.is(i + 1, tok::l_paren)) continue;
+    const size_t close = tokens.closing(i + 1), name = i - 3, end = attributes_end(tokens, close);
+    if (close == TokenBuffer::npos) continue;
+    if (tokens.is(end, tok::comma) || tokens.is(end, tok::r_paren)) {
+      // On a kernel's parameter the attribute says when the argument exists. An address is a constant to clang.
+      tokens.replace(i, "exists_if");
+      tokens.insert(i + 2, "&");
+      continue;
+    }
+    if (!tokens.is(i - 1, tok::l_square) || !tokens.is_identifier(name) || !tokens.is(end, tok::semi)) continue;
 
     tokens.insert(statement, "extern");
     for (size_t word = statement; word < name; ++word) {
       if (tokens.is(word, "static")) tokens.erase(word, word + 1);
       if (tokens.is(word, "constant")) tokens.replace(word, "const");
     }
-    tokens.insert(close + 4, "extern const bool " + (kDefinedPrefix + tokens.word(name).str()) +
+    tokens.insert(end + 1, "extern const bool " + (kDefinedPrefix + tokens.word(name).str()) +
                                  " __attribute__((annotate(\"msl:function_constant_defined\", " +
                                  tokens.spelling(i + 2, close) + ")));");
   }

@@ -40,6 +40,7 @@ struct Qualifiers {
   size_t end = 0;
   bool is_const = false;
   bool has_address_space = false;
+  bool is_constant = false;
 };
 
 Qualifiers qualifiers_at(const TokenBuffer& tokens, size_t index) {
@@ -47,6 +48,7 @@ Qualifiers qualifiers_at(const TokenBuffer& tokens, size_t index) {
   for (; tokens.is(index, "const") || tokens.is(index, "volatile") || is_address_space(tokens, index); ++index) {
     found.is_const |= tokens.is(index, "const") || tokens.is(index, "constant");
     found.has_address_space |= is_address_space(tokens, index);
+    found.is_constant |= tokens.is(index, "constant");
   }
   found.end = index;
   return found;
@@ -62,11 +64,27 @@ void drop_address_spaces(TokenBuffer& tokens, size_t first, size_t last) {
   }
 }
 
+// Index of the first token of the declaration proper, after `template <...>`.
+size_t after_template_parameters(const TokenBuffer& tokens, size_t index) {
+  while (tokens.is(index, "template") && tokens.is(index + 1, tok::less)) {
+    const size_t close = tokens.closing(index + 1);
+    if (close == TokenBuffer::npos) break;
+    index = close + 1;
+  }
+  return index;
+}
+
+// The one declaration that is kept of methods that differ in their address spaces alone.
+struct Kept {
+  size_t first = 0;
+  bool has_address_space = false;
+};
+
 }  // namespace
 
 void rewrite_method_qualifiers(TokenBuffer& tokens) {
   const std::vector<bool> in_body = function_bodies(tokens);
-  std::vector<std::map<std::string, bool>> scopes(1);  // signature -> whether it had an address space
+  std::vector<std::map<std::string, Kept>> scopes(1);  // by signature
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens.is(i, tok::l_brace)) scopes.emplace_back();
     if (tokens.is(i, tok::r_brace) && scopes.size() > 1) scopes.pop_back();
@@ -76,8 +94,11 @@ void rewrite_method_qualifiers(TokenBuffer& tokens) {
 
     const size_t first = declaration_start(tokens, i);
     const std::string signature = tokens.spelling(first, i + 1) + (qualifiers.is_const ? " const" : "");
-    const auto [same, is_new] = scopes.back().try_emplace(signature, qualifiers.has_address_space);
-    if (!is_new && (same->second || qualifiers.has_address_space)) {
+    const auto [same, is_new] = scopes.back().try_emplace(signature, Kept{first, qualifiers.has_address_space});
+    if (qualifiers.is_constant) {
+      tokens.insert(after_template_parameters(tokens, same->second.first), "__attribute__((annotate(\"msl:constant_object\")))");
+    }
+    if (!is_new && (same->second.has_address_space || qualifiers.has_address_space)) {
       const size_t last = declaration_end(tokens, qualifiers.end);
       if (last == TokenBuffer::npos) continue;
       tokens.erase(first, last + 1);

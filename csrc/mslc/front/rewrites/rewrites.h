@@ -12,9 +12,11 @@ void reject_forbidden_words(const TokenBuffer& tokens);
 void rewrite_literals(TokenBuffer& tokens);
 /// A string used as a pointer is in the constant address space.
 void rewrite_strings(TokenBuffer& tokens);
-/// `void f() const device` loses its address space; methods that then are the same are merged.
+/// `void f() const device` loses its address space; methods that then are the same are merged. `constant` leaves the
+/// annotation "msl:constant_object".
 void rewrite_method_qualifiers(TokenBuffer& tokens);
 /// `constant T x [[function_constant(i)]];` declares two extern constants: the value, and whether there is one.
+/// On a parameter, `function_constant(x)` becomes `exists_if(&x)`.
 void rewrite_function_constants(TokenBuffer& tokens);
 /// `[[buffer(0)]]`, `[[host_name("f")]]`, `kernel` become annotations.
 void rewrite_attributes(TokenBuffer& tokens);

@@ -128,6 +128,46 @@ void rewrite_bool_initialiser(TokenBuffer& tokens, size_t name) {
   tokens.insert(end, ")");
 }
 
+// Whether [first, last) is one expression whose value is the truth of something: a comparison, `!x`, `x && y`.
+bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last) {
+  while (tokens.is(first, tok::l_paren) && tokens.closing(first) == last - 1) ++first, --last;
+  bool truth = tokens.is(first, tok::exclaim);
+  for (size_t i = first; i < last; ++i) {
+    switch (tokens[i].getKind()) {
+      case tok::comma:
+      case tok::question: return false;
+      case tok::l_paren:
+      case tok::l_square:
+      case tok::l_brace:
+        i = tokens.closing(i);
+        if (i == npos) return false;
+        break;
+      case tok::less:
+        if (const size_t close = tokens.closing(i); close != npos && close < last &&
+                                                    (tokens.is(close + 1, tok::l_paren) || tokens.is(close + 1, tok::coloncolon))) {
+          i = close;
+          break;
+        }
+        truth = true;
+        break;
+      case tok::greater:
+      case tok::lessequal:
+      case tok::greaterequal:
+      case tok::equalequal:
+      case tok::exclaimequal:
+      case tok::ampamp:
+      case tok::pipepipe: truth = true; break;
+      default: break;
+    }
+  }
+  return truth;
+}
+
+// The construction function for an argument list or operand in [first, last).
+std::string constructor(const TokenBuffer& tokens, size_t first, size_t last) {
+  return yields_truth(tokens, first, last) ? "::metal::__construct_truth<" : "::metal::__construct<";
+}
+
 void rewrite_static_cast(TokenBuffer& tokens, const VectorNames& names, size_t index) {
   const size_t close = tokens.closing(index + 1);
   if (close == npos) return;
@@ -135,7 +175,10 @@ void rewrite_static_cast(TokenBuffer& tokens, const VectorNames& names, size_t i
   while (tokens.is(name, "typename") || (tokens.is_identifier(name) && tokens.is(name + 1, tok::coloncolon))) {
     name += tokens.is(name, "typename") ? 1 : 2;
   }
-  if (names.type_end(name) == close) tokens.replace(index, "::metal::__construct");
+  if (names.type_end(name) != close) return;
+  const size_t last = tokens.is(close + 1, tok::l_paren) ? tokens.closing(close + 1) : npos;
+  const bool truth = last != npos && yields_truth(tokens, close + 2, last);
+  tokens.replace(index, truth ? "::metal::__construct_truth" : "::metal::__construct");
 }
 
 }  // namespace
@@ -152,9 +195,10 @@ void rewrite_vectors(TokenBuffer& tokens) {
     if (is_bool && in_body[i]) rewrite_bool_initialiser(tokens, end);
 
     if (is_cast(tokens, start, end)) {
-      tokens.replace(start - 1, "::metal::__construct<");
+      const size_t last = operand_end(tokens, end + 1);
+      tokens.replace(start - 1, constructor(tokens, end + 1, last));
       tokens.replace(end, ">(");
-      tokens.insert(operand_end(tokens, end + 1), ")");
+      tokens.insert(last, ")");
     } else if (in_body[i] && is_declaration(tokens, end)) {
       if (start == 0 || precedes_expression(tokens, start - 1) || tokens.is(start - 1, "const") ||
           tokens.is(start - 1, "constexpr") || tokens.is(start - 1, "thread")) {
@@ -162,7 +206,8 @@ void rewrite_vectors(TokenBuffer& tokens) {
       }
     } else if (tokens.is(end, tok::l_paren) && !begins_function_type(tokens, end) &&
                (start == 0 || precedes_expression(tokens, start - 1))) {
-      tokens.insert(start, "::metal::__construct<");
+      const size_t last = tokens.closing(end);
+      tokens.insert(start, last == npos ? "::metal::__construct<" : constructor(tokens, end + 1, last));
       tokens.insert(end, ">");
     }
   }

@@ -1,0 +1,105 @@
+#include "front/checks/checks.h"
+#include "front/checks/visitor.h"
+#include "front/reflection.h"
+
+namespace mslc {
+
+namespace {
+
+// In this dialect the truth of a comparison of vectors is an integer, 0 or -1, where MSL has a bool.
+bool is_truth(const clang::Expr* expression) {
+  expression = expression->IgnoreParenImpCasts();
+  if (!expression->getType()->isExtVectorType()) return false;
+  if (const auto* unary = llvm::dyn_cast<clang::UnaryOperator>(expression)) return unary->getOpcode() == clang::UO_LNot;
+  const auto* binary = llvm::dyn_cast<clang::BinaryOperator>(expression);
+  if (!binary) return false;
+  return binary->isComparisonOp() || binary->isLogicalOp() ||
+         (binary->isBitwiseOp() && is_truth(binary->getLHS()) && is_truth(binary->getRHS()));
+}
+
+// The library's functions that take either.
+bool takes_truth(const clang::FunctionDecl& function) {
+  if (!function.isFromASTFile() || !function.getDeclName().isIdentifier()) return false;
+  if (llvm::is_contained({"any", "all", "select", "__construct_truth"}, function.getName())) return true;
+  const auto* vector = function.getReturnType()->getAs<clang::ExtVectorType>();
+  return function.getName() == "__construct" && vector &&
+         vector->getElementType()->isSpecificBuiltinType(clang::BuiltinType::SChar);
+}
+
+class TypeCheck : public CheckVisitor<TypeCheck> {
+ public:
+  using CheckVisitor::CheckVisitor;
+
+  bool VisitDeclaratorDecl(clang::DeclaratorDecl* declaration) {
+    check_vector(declaration->getType(), declaration->getLocation());
+    return true;
+  }
+
+  bool VisitCallExpr(clang::CallExpr* call) {
+    const clang::FunctionDecl* callee = call->getDirectCallee();
+    if (callee && takes_truth(*callee)) {
+      for (const clang::Expr* argument : call->arguments()) accept_truth(argument);
+    }
+    return true;
+  }
+
+  bool VisitBinaryOperator(clang::BinaryOperator* binary) {
+    if (is_truth(binary)) {
+      accept_truth(binary->getLHS());
+      accept_truth(binary->getRHS());
+      check_truth(*binary, binary->getOperatorLoc());
+    }
+    return true;
+  }
+
+  bool VisitUnaryOperator(clang::UnaryOperator* unary) {
+    if (unary->getOpcode() == clang::UO_Not && is_bool_vector(unary->getType())) {
+      report(unary->getOperatorLoc(), "'~' is not for vectors of bool; use '!'");
+    }
+    if (is_truth(unary)) {
+      accept_truth(unary->getSubExpr());
+      check_truth(*unary, unary->getOperatorLoc());
+    }
+    return true;
+  }
+
+  // The dialect chooses element by element; MSL's condition is one bool, and select() chooses for vectors.
+  bool VisitConditionalOperator(clang::ConditionalOperator* choice) {
+    if (choice->getCond()->getType()->isVectorType()) {
+      report(choice->getCond()->getExprLoc(), "the condition of '?:' must be a scalar; use select() for vectors");
+    }
+    return true;
+  }
+
+ private:
+  static bool is_bool_vector(clang::QualType type) {
+    const auto* vector = type->getAs<clang::ExtVectorType>();
+    return vector && vector->getElementType()->isSpecificBuiltinType(clang::BuiltinType::SChar);
+  }
+
+  void accept_truth(const clang::Expr* expression) { accepted_.insert(expression->IgnoreParenImpCasts()); }
+
+  void check_truth(const clang::Expr& expression, clang::SourceLocation location) {
+    if (accepted_.contains(&expression)) return;
+    const unsigned length = expression.getType()->castAs<clang::ExtVectorType>()->getNumElements();
+    report(location, "the bool%0 that a comparison yields must be named here: write bool%0(...)", std::to_string(length));
+  }
+
+  void check_vector(clang::QualType type, clang::SourceLocation location) {
+    const auto* vector = type.getNonReferenceType()->getAs<clang::ExtVectorType>();
+    if (!vector) return;
+    if (vector->getNumElements() < 2 || vector->getNumElements() > 4) {
+      report(location, "a vector has 2, 3 or 4 elements, not %0", std::to_string(vector->getNumElements()));
+    } else if (vector->getElementType()->isBooleanType()) {
+      report(location, "a vector of bool must be named bool2, bool3 or bool4 here");
+    }
+  }
+
+  llvm::DenseSet<const clang::Expr*> accepted_;
+};
+
+}  // namespace
+
+void check_types(clang::ASTContext& context, Declarations declarations) { TypeCheck(context).run(declarations); }
+
+}  // namespace mslc
