@@ -46,9 +46,11 @@ std::vector<Message> split(const std::string& raw) {
 
 std::string join(const Message& message) {
   std::string place = message.place;
-  if (message.in(stdlib_prefix())) place.erase(0, stdlib_prefix().size());
+  const bool in_library = message.in(stdlib_prefix());
+  if (in_library) place.erase(0, stdlib_prefix().size());
   const std::string header = message.kind.empty() ? "" : (place.empty() ? "" : place + ": ") + message.kind + ": ";
-  return header + message.text + "\n" + message.below;
+  // A candidate's declaration matters; the text of the library does not.
+  return header + message.text + "\n" + (in_library && message.kind == "note" ? "" : message.below);
 }
 
 // What the library asserts about its arguments is the user's mistake, made where the user asked for the instance.
@@ -93,6 +95,7 @@ std::string in_metal_terms(std::string message) {
       {std::regex(R"(const __local )"), "threadgroup const "},
       {std::regex(R"(__local )"), "threadgroup "},
       {std::regex(R"('([^']*)' \(aka '\1'\))"), "'$1'"},
+      {std::regex(R"( \(aka 'type-parameter-[^']*'\))"), ""},
       {std::regex(R"(use of undeclared identifier '__msl_defined_(\w+)')"), "'$1' is not a function constant"},
   };
   for (const Substitution& substitution : substitutions) {

@@ -38,7 +38,7 @@
 
 //// array
   constant int a[2] [[function_constant(0)]];
-//             ^ a function constant must be a scalar or a vector, not 'constant int[2]'
+//             ^ default initialization of an object of const type 'constant int[2]'
 //// ok
   constant bool a [[function_constant(65535)]];
 
@@ -100,7 +100,7 @@
 
 //// condition of an argument that is not declared
   kernel void k(device float* o [[buffer(0), function_constant(use)]]) {}
-//                                                             ^ use of undeclared identifier 'use'
+//                              ^ use of undeclared identifier 'use'
 //// ok
   constant int mode [[function_constant(0)]];
   constant bool use = mode == 1;

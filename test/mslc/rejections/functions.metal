@@ -48,7 +48,7 @@
   static_assert(sizeof(int) == 4, "int is small");
 
 //// in a template
-  template <typename T> T twice(T x) { return x.missing + x; }
+  template <typename T> T twice(T x) { return x.absent + x; }
 //                                             ^ member reference base type 'float' is not a structure or union
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     o[i] = twice(1.0f);
@@ -177,8 +177,8 @@
 
 //// behind rewritten text
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 v(1, 2, 3, half(4)); o[i] = dot(float4(v), (float4)v) + 1.5 + missing;
-//                                                                       ^ use of undeclared identifier 'missing'
+    float4 v(1, 2, 3, half(4)); o[i] = dot(float4(v), (float4)v) + 1.5 + absent;
+//                                                                       ^ use of undeclared identifier 'absent'
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
@@ -187,14 +187,14 @@
 
 //// default argument that is not constant in type
   void f(thread float* p = 1);
-//                         ^ cannot initialize a parameter of type 'float *' with an rvalue of type 'int'
+//                     ^ cannot initialize a parameter of type 'float *' with an rvalue of type 'int'
 //// ok
   void f(thread float* p = nullptr);
 
 //// call of a number
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     float x = 1; o[i] = x(2);
-//                      ^ called object type 'float' is not a function or function pointer
+//                       ^ called object type 'float' is not a function or function pointer
   }
 //// ok
   float twice(float x) { return 2 * x; }

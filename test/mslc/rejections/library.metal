@@ -60,16 +60,6 @@
     o[i] = exp(2.0);
   }
 
-//// vector and scalar
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float2 x = 1; x = max(x, 1.0f);
-//                    ^ no matching function for call to 'max'
-  }
-//// ok
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float2 x = 1; x = max(x, float2(1)); o[i] = x.x;
-  }
-
 //// scalar product of int
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     o[i] = dot(int2(1), int2(2));
@@ -279,7 +269,7 @@
 //// SIMD-group matrix of 16
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     simdgroup_matrix<float, 16, 16> m;
-//  ^ simdgroup_matrix is 8x8
+//                                  ^ simdgroup_matrix is 8x8
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
@@ -289,7 +279,7 @@
 //// SIMD-group matrix of 8 by 4
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     simdgroup_matrix<float, 8, 4> m;
-//  ^ simdgroup_matrix is 8x8
+//                                ^ simdgroup_matrix is 8x8
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
@@ -299,7 +289,7 @@
 //// SIMD-group matrix of int
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     simdgroup_matrix<int, 8, 8> m;
-//  ^ simdgroup_matrix is for float, half and bfloat
+//                              ^ simdgroup_matrix is for float, half and bfloat
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
@@ -369,7 +359,7 @@
 //// atomic half
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     threadgroup atomic<half> a;
-//              ^ atomic<T> is for int, uint, bool, float and ulong
+//                           ^ atomic<T> is for int, uint, bool, float and ulong
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
@@ -379,7 +369,7 @@
 //// atomic long
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     threadgroup atomic<long> a;
-//              ^ atomic<T> is for int, uint, bool, float and ulong
+//                           ^ atomic<T> is for int, uint, bool, float and ulong
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
@@ -409,7 +399,7 @@
 //// order that Metal lacks
   kernel void k(device atomic_int* a, uint i [[thread_position_in_grid]]) {
     atomic_fetch_add_explicit(a, 1, memory_order_acquire);
-//                                  ^ use of undeclared identifier 'memory_order_acquire'
+//                                  ^ use of undeclared identifier 'memory_order_acquire'; did you mean 'memory_order_relaxed'?
   }
 //// ok
   kernel void k(device atomic_int* a, uint i [[thread_position_in_grid]]) {
@@ -449,7 +439,7 @@
 //// plain read of an atomic
   kernel void k(device int* o, device atomic_int* a, uint i [[thread_position_in_grid]]) {
     o[i] = *a;
-//       ^ assigning to 'int' from incompatible type 'device atomic_int' (aka 'device atomic<int>')
+//         ^ assigning to 'int' from incompatible type 'device atomic_int' (aka 'device atomic<int>')
   }
 //// ok
   kernel void k(device int* o, device atomic_int* a, uint i [[thread_position_in_grid]]) {

@@ -210,10 +210,10 @@
 
 //// undeclared name
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    o[i] = missing;
-//         ^ use of undeclared identifier 'missing'
+    o[i] = absent;
+//         ^ use of undeclared identifier 'absent'
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float missing = 1; o[i] = missing;
+    float absent = 1; o[i] = absent;
   }

@@ -47,6 +47,9 @@ class AddressSpaceCheck : public CheckVisitor<AddressSpaceCheck> {
   }
 
   bool VisitExplicitCastExpr(clang::ExplicitCastExpr* cast) {
+    // A string is in the constant address space: the rewrites say so by a cast.
+    const clang::Expr* source = cast->getSubExpr()->IgnoreParenImpCasts();
+    if (llvm::isa<clang::StringLiteral, clang::PredefinedExpr>(source)) return true;
     if (changes_space(*cast)) report_conversion(*cast, cast->getSubExpr()->getType(), cast->getType());
     return true;
   }
@@ -74,7 +77,7 @@ class AddressSpaceCheck : public CheckVisitor<AddressSpaceCheck> {
       object_arguments_.insert(cast);
       object = cast->getSubExpr();
     }
-    if (!object || !method || method->isImplicit() || method->isFromASTFile()) return;
+    if (!object || !method || method->isImplicit() || is_library(*method)) return;
     const clang::QualType type = object->getType()->isPointerType() ? object->getType()->getPointeeType() : object->getType();
     if (type.getAddressSpace() != kConstant || find_annotation(*method, "constant_object")) return;
     report(location, "'%0' is called on an object in the constant address space but not declared 'const constant'",

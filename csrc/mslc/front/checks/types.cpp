@@ -19,7 +19,7 @@ bool is_truth(const clang::Expr* expression) {
 
 // The library's functions that take either.
 bool takes_truth(const clang::FunctionDecl& function) {
-  if (!function.isFromASTFile() || !function.getDeclName().isIdentifier()) return false;
+  if (!is_library(function) || !function.getDeclName().isIdentifier()) return false;
   if (llvm::is_contained({"any", "all", "select", "__construct_truth"}, function.getName())) return true;
   const auto* vector = function.getReturnType()->getAs<clang::ExtVectorType>();
   return function.getName() == "__construct" && vector &&
@@ -66,6 +66,7 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
   // The dialect chooses element by element; MSL's condition is one bool, and select() chooses for vectors.
   bool VisitConditionalOperator(clang::ConditionalOperator* choice) {
     if (choice->getCond()->getType()->isVectorType()) {
+      accept_truth(choice->getCond());
       report(choice->getCond()->getExprLoc(), "the condition of '?:' must be a scalar; use select() for vectors");
     }
     return true;

@@ -25,7 +25,7 @@ class LateValueFinder : public clang::RecursiveASTVisitor<LateValueFinder> {
   // The library's functions are not constexpr throughout, where Metal's may be.
   bool VisitCallExpr(clang::CallExpr* call) {
     const clang::FunctionDecl* callee = call->getDirectCallee();
-    if (callee && callee->isFromASTFile() && !callee->isConstexpr()) found = true;
+    if (callee && is_library(*callee) && !callee->isConstexpr()) found = true;
     return !found;
   }
 

@@ -8,6 +8,12 @@
 
 namespace mslc {
 
+/// Whether the standard library declares `function`, or the template that it is an instance of.
+inline bool is_library(const clang::FunctionDecl& function) {
+  const clang::FunctionDecl* pattern = function.getTemplateInstantiationPattern();
+  return (pattern ? pattern : &function)->isFromASTFile();
+}
+
 template <class Derived>
 class CheckVisitor : public clang::RecursiveASTVisitor<Derived> {
  public:
