@@ -85,6 +85,7 @@ class Compilation {
     SimdgroupBodies bodies = create_bodies(*thread_, info_);
     for (llvm::Function* body : {bodies.full, bodies.general}) {
       pipeline_.simplify_entry(*body);
+      if (body == bodies.full) split_divergent_loops(*body);
       vectorise(*body, pipeline_.target_info(*body));
       compiled_.has_barriers |= lower_barriers(*body);
       pipeline_.forget(*body);

@@ -61,11 +61,15 @@ void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
   module_analyses_.invalidate(module, inlining.run(module, module_analyses_));
 
   llvm::FunctionPassManager passes;
+  auto combine = [&] {
+    passes.addPass(llvm::InstCombinePass());
+    passes.addPass(SeparateLoadsPass());
+  };
   auto clean_up = [&] {
     passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
     passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
     passes.addPass(llvm::SimplifyCFGPass());
-    passes.addPass(llvm::InstCombinePass());
+    combine();
   };
   clean_up();
   passes.addPass(llvm::SimplifyCFGPass());
@@ -74,7 +78,7 @@ void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
   rotation.addPass(llvm::LICMPass(llvm::LICMOptions()));
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(rotation), /*UseMemorySSA=*/true));
   passes.addPass(llvm::SimplifyCFGPass());
-  passes.addPass(llvm::InstCombinePass());
+  combine();
   llvm::LoopPassManager counters;
   counters.addPass(llvm::IndVarSimplifyPass());
   counters.addPass(llvm::LoopDeletionPass());
@@ -85,7 +89,7 @@ void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(unrolling)));
   clean_up();
   passes.addPass(llvm::GVNPass());
-  passes.addPass(llvm::InstCombinePass());
+  combine();
   passes.addPass(llvm::DSEPass());
   passes.addPass(llvm::ADCEPass());
   passes.addPass(llvm::SimplifyCFGPass());

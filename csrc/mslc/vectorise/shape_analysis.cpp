@@ -255,6 +255,15 @@ std::optional<Shape::Lanes> ShapeAnalysis::low_bits(const llvm::Value* value, un
   return lanes;
 }
 
+std::optional<Shape::Lanes> ShapeAnalysis::known_low_bits(const llvm::Value* value, unsigned bits) const {
+  if (!of(value).is_offsets() || of(value).is_guarded()) return std::nullopt;
+  llvm::KnownBits known = base_bits(value).trunc(bits);
+  if (!known.isConstant()) return std::nullopt;
+  Shape::Lanes lanes = of(value).lane_offsets();
+  for (int64_t& lane : lanes) lane = (lane + known.getConstant().getZExtValue()) & ((int64_t(1) << bits) - 1);
+  return lanes;
+}
+
 // Where lanes differ only in known low bits, those can be computed here for every lane; the other bits are uniform.
 Shape ShapeAnalysis::transfer_bitwise(const llvm::BinaryOperator& operation) const {
   unsigned width = operation.getType()->getScalarSizeInBits();

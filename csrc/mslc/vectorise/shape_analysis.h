@@ -28,6 +28,8 @@ class ShapeAnalysis {
   bool is_divergent(const llvm::BasicBlock* block) const;
   /// Lanes may leave `loop` in different iterations.
   bool is_divergent(const llvm::Loop* loop) const { return divergent_loops_.contains(loop); }
+  /// The low `bits` of each lane's value, if they are known here.
+  std::optional<Shape::Lanes> known_low_bits(const llvm::Value* value, unsigned bits) const;
   /// Whether base + offsets may wrap in `cast` (a zext or sext of guarded or plain offsets).
   bool may_wrap(const llvm::CastInst& cast) const;
 

@@ -45,6 +45,7 @@ class Vectoriser {
   // control_flow.cpp: masks and joins
   void compute_mask(llvm::BasicBlock* block);
   llvm::Value* edge_mask(llvm::BasicBlock* from, llvm::BasicBlock* to) const;
+  bool is_full_edge(const llvm::BasicBlock* from, const llvm::BasicBlock* to) const;
   llvm::Value* entry_mask(const llvm::Loop* loop) const;
   void widen_branch(llvm::BasicBlock* block);
   void widen_latch(llvm::BranchInst* branch, llvm::BasicBlock* block, const llvm::Loop* loop);
@@ -84,6 +85,8 @@ class Vectoriser {
 
   // builtins.cpp, matrices.cpp, atomics.cpp
   void widen_builtin(llvm::CallInst& call, llvm::StringRef name);
+  llvm::Value* all_lanes_hold(Builder& b, llvm::Value* condition, llvm::Value* mask);
+  llvm::Value* last_lane_holds(Builder& b, llvm::Value* condition);
   llvm::Value* permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);
   llvm::Value* matrix_load(Builder& b, llvm::CallInst& call);
   void matrix_store(Builder& b, llvm::CallInst& call);
@@ -111,6 +114,7 @@ class Vectoriser {
   llvm::DenseMap<llvm::Value*, llvm::Value*> lanes_;
   llvm::DenseMap<llvm::BasicBlock*, llvm::Value*> masks_;
   llvm::DenseMap<llvm::BasicBlock*, llvm::Value*> then_masks_;  // of blocks whose branch is divergent
+  llvm::SmallPtrSet<const llvm::BasicBlock*, 4> full_branches_;      // that go the first way if all lanes are active
   llvm::DenseMap<llvm::Value*, llvm::Value*> guards_;
   llvm::SmallPtrSet<llvm::Value*, 16> new_uniforms_;
   std::vector<llvm::PHINode*> lane_phis_;                       // originals; their vectors are filled last
