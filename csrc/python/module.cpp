@@ -1,10 +1,12 @@
 // torch_metal._C: what the Python package calls. Thin; the work is in runtime/.
+#include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
 #include "python/dlpack.h"
 #include "python/shader.h"
 #include "runtime/allocator.h"
 #include "runtime/device.h"
+#include "runtime/flatten_source.h"
 #include "runtime/generator.h"
 #include "runtime/kernel_library.h"
 #include "runtime/route.h"
@@ -56,7 +58,8 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("reset_route_counts", &reset_route_counts);
   m.def("fallback_operators", &fallback_operators);
 
-  m.def("flatten_source", &flatten_source);
+  m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),
+        py::arg("include_directories") = std::vector<std::string>());
   m.def("to_dlpack", &to_dlpack);
   define_shader(m);
 }
