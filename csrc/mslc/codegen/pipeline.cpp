@@ -1,5 +1,8 @@
 #include "codegen/pipeline.h"
 
+#include <llvm/CodeGen/MachineModuleInfo.h>
+#include <llvm/CodeGen/Passes.h>
+#include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Object/ObjectFile.h>
@@ -135,12 +138,35 @@ void Pipeline::optimise_vectors(llvm::Module& module) {
   module_analyses_.invalidate(module, passes.run(module, module_analyses_));
 }
 
+namespace {
+
+// LLVM's machine scheduler is left out: it moves the steps of independent sums next to each other until the sums of a
+// matrix product no longer fit the registers. CPUs reorder such steps by themselves.
+void add_code_generation(llvm::legacy::PassManager& passes, llvm::LLVMTargetMachine& machine,
+                         llvm::raw_pwrite_stream& stream, llvm::CodeGenFileType type) {
+  auto* module_info = new llvm::MachineModuleInfoWrapperPass(&machine);  // the pass manager's own, as is the next
+  llvm::TargetPassConfig* config = machine.createPassConfig(passes);
+  config->setDisableVerify(true);
+  config->disablePass(&llvm::MachineSchedulerID);
+  passes.add(config);
+  passes.add(module_info);
+  bool failed = config->addISelPasses();
+  if (!failed) {
+    config->addMachinePasses();
+    config->setInitialized();
+    failed = machine.addAsmPrinter(passes, stream, nullptr, type, module_info->getMMI().getContext());
+  }
+  if (failed) throw CompileError("this target has no object files");
+  passes.add(llvm::createFreeMachineFunctionPass());
+}
+
+}  // namespace
+
 std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, type, /*DisableVerify=*/true))
-    throw CompileError("this target has no object files");
+  add_code_generation(passes, static_cast<llvm::LLVMTargetMachine&>(machine), stream, type);
   passes.run(module);
   return std::string(bytes.begin(), bytes.end());
 }

@@ -101,7 +101,7 @@ void Vectoriser::widen_builtin(llvm::CallInst& call, llvm::StringRef name) {
   llvm::Value* mask = mask_of(call);
   if (name.starts_with("__msl_matrix_load")) return set_lanes(call, matrix_load(b, call));
   if (name.starts_with("__msl_matrix_store")) return matrix_store(b, call);
-  if (name.starts_with("__msl_matrix_mma")) return set_lanes(call, matrix_multiply(b, call));
+  if (name.starts_with("__msl_matrix_mma")) return matrix_multiply(b, call);
   if (name == "__msl_all_active") {
     if (call.getParent()->getTerminator()->getOperand(0) == &call) full_branches_.insert(call.getParent());
     return set_uniform(call, b.CreateICmpEQ(mask_bits(b, mask), b.getInt32(~0u)));

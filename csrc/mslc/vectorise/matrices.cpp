@@ -105,27 +105,56 @@ void Vectoriser::matrix_store(Builder& b, llvm::CallInst& call) {
   if (other) replaced_.push_back(other);
 }
 
-// c[row][column] + sum of a[row][k] * b[k][column]: for each k, every lane's row of a and column of b.
-llvm::Value* Vectoriser::matrix_multiply(Builder& b, llvm::CallInst& call) {
-  if (!is_constant(call.getArgOperand(0))) fail("half of a matrix is not known", call);
-  llvm::Type* type = call.getType();
-  auto element = [&](unsigned argument) {
+/// Products with the same left matrix, from `first` on, whose operands are there before it: as many as their sums can
+/// stay in half of the registers.
+llvm::SmallVector<llvm::CallInst*, 8> Vectoriser::products_with_same_left(llvm::CallInst& first) const {
+  unsigned vectors = target_.getNumberOfRegisters(target_.getRegisterClassForType(/*Vector=*/true));
+  unsigned bits = target_.getRegisterBitWidth(llvm::TargetTransformInfo::RGK_FixedWidthVector).getFixedValue();
+  unsigned each = std::max<unsigned>(1, kLanes * 32 / std::max(bits, 1u));
+  size_t most = std::max(1u, vectors / 2 / each);
+  auto is_before = [&](const llvm::Use& operand) {
+    auto* instruction = llvm::dyn_cast<llvm::Instruction>(operand);
+    return !instruction || instruction->getParent() != first.getParent() || instruction->comesBefore(&first);
+  };
+  llvm::SmallVector<llvm::CallInst*, 8> products{&first};
+  for (llvm::Instruction* next = first.getNextNode(); next && products.size() < most; next = next->getNextNode()) {
+    auto* call = llvm::dyn_cast<llvm::CallInst>(next);
+    bool matches = call && call->getCalledFunction() == first.getCalledFunction() && !lanes_.contains(call) &&
+                   call->getArgOperand(1) == first.getArgOperand(1) && call->getArgOperand(2) == first.getArgOperand(2);
+    if (matches && is_constant(call->getArgOperand(0)) && llvm::all_of(call->args(), is_before)) products.push_back(call);
+  }
+  return products;
+}
+
+// c[row][column] + sum of a[row][k] * b[k][column]: for each k, every lane's row of a and column of b. Several products
+// advance together, so that each row of a is looked up once and the sums stay in registers.
+void Vectoriser::matrix_multiply(Builder& b, llvm::CallInst& first) {
+  if (lanes_.contains(&first)) return;  // done with one before
+  if (!is_constant(first.getArgOperand(0))) fail("half of a matrix is not known", first);
+  llvm::Type* type = first.getType();
+  auto element = [&](llvm::CallInst& call, unsigned argument) {
     llvm::Value* value = lanes(call.getArgOperand(argument));
     return type->isFloatTy() ? value : to_float(b, value);
   };
-  llvm::Value* left[2] = {element(1), element(2)};
-  llvm::Value* right = element(3 + half_of(call));
-  llvm::Value* sum = element(5);
+  auto products = products_with_same_left(first);
+  llvm::Value* left[2] = {element(first, 1), element(first, 2)};
+  llvm::SmallVector<llvm::Value*, 8> right, sums;
+  for (llvm::CallInst* call : products) {
+    right.push_back(element(*call, 3 + half_of(*call)));
+    sums.push_back(element(*call, 5));
+  }
   for (unsigned k = 0; k < kSide; ++k) {
     llvm::SmallVector<int, kLanes> row, column;
     for (unsigned lane = 0; lane < kLanes; ++lane) {
       row.push_back(lane_of(row_of(lane), k));
       column.push_back(lane_of(k, column_of(lane)));
     }
-    sum = b.CreateIntrinsic(llvm::Intrinsic::fma, {sum->getType()},
-                            {b.CreateShuffleVector(left[k % 2], row), b.CreateShuffleVector(right, column), sum});
+    llvm::Value* rows = b.CreateShuffleVector(left[k % 2], row);
+    for (auto [sum, matrix] : llvm::zip(sums, right))
+      sum = b.CreateIntrinsic(llvm::Intrinsic::fma, {sum->getType()}, {rows, b.CreateShuffleVector(matrix, column), sum});
   }
-  return type->isFloatTy() ? sum : from_float(b, sum, lane_vector(type));
+  for (auto [call, sum] : llvm::zip(products, sums))
+    set_lanes(*call, type->isFloatTy() ? sum : from_float(b, sum, lane_vector(type)));
 }
 
 }  // namespace mslc

@@ -340,8 +340,31 @@ llvm::KnownBits ShapeAnalysis::base_bits(const llvm::Value* value, unsigned dept
     case llvm::Instruction::SExt: return operand(0).sext(width);
     case llvm::Instruction::Trunc: return operand(0).trunc(width);
     case llvm::Instruction::Freeze: return operand(0);
+    case llvm::Instruction::PHI: return base_bits_of_phi(llvm::cast<llvm::PHINode>(*instruction), depth);
     default: return llvm::KnownBits(width);
   }
+}
+
+// A counter keeps the low bits that none of its steps has.
+llvm::KnownBits ShapeAnalysis::base_bits_of_phi(const llvm::PHINode& phi, unsigned depth) const {
+  unsigned width = phi.getType()->getScalarSizeInBits(), kept = width;
+  std::optional<llvm::KnownBits> known;
+  for (const llvm::Value* value : phi.incoming_values()) {
+    if (llvm::isa<llvm::UndefValue>(value)) continue;
+    auto* step = llvm::dyn_cast<llvm::BinaryOperator>(value);
+    if (step && step->getOpcode() == llvm::Instruction::Add && llvm::is_contained(step->operands(), &phi)) {
+      const llvm::Value* stride = step->getOperand(step->getOperand(0) == &phi ? 1 : 0);
+      kept = std::min(kept, stride == &phi ? 0 : base_bits(stride, depth + 1).countMinTrailingZeros());
+    } else {
+      llvm::KnownBits start = base_bits(value, depth + 1);
+      known = known ? known->intersectWith(start) : start;
+    }
+  }
+  if (!known) return llvm::KnownBits(width);
+  llvm::APInt low = llvm::APInt::getLowBitsSet(width, kept);
+  known->Zero &= low;
+  known->One &= low;
+  return *known;
 }
 
 llvm::ConstantRange ShapeAnalysis::base_range(const llvm::Value* value, unsigned depth) const {

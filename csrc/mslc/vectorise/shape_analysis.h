@@ -49,6 +49,7 @@ class ShapeAnalysis {
 
   /// What is known of the value in lane 0, whether that lane is active or not.
   llvm::KnownBits base_bits(const llvm::Value* value, unsigned depth = 0) const;
+  llvm::KnownBits base_bits_of_phi(const llvm::PHINode& phi, unsigned depth) const;
   llvm::ConstantRange base_range(const llvm::Value* value, unsigned depth = 0) const;
   /// The low `bits` of each lane if they are known and the lanes agree in all other bits.
   std::optional<Shape::Lanes> low_bits(const llvm::Value* value, unsigned bits) const;

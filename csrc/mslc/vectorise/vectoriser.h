@@ -90,7 +90,8 @@ class Vectoriser {
   llvm::Value* permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);
   llvm::Value* matrix_load(Builder& b, llvm::CallInst& call);
   void matrix_store(Builder& b, llvm::CallInst& call);
-  llvm::Value* matrix_multiply(Builder& b, llvm::CallInst& call);
+  void matrix_multiply(Builder& b, llvm::CallInst& first);
+  llvm::SmallVector<llvm::CallInst*, 8> products_with_same_left(llvm::CallInst& first) const;
   void widen_atomic(llvm::AtomicRMWInst& atomic);
   void widen_compare_exchange(llvm::AtomicCmpXchgInst& exchange);
 
