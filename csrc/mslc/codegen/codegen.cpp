@@ -78,6 +78,9 @@ class Compilation {
     compiled_.threadgroup_bytes = place_threadgroup_variables(*thread_);
     mark_invariant_loads(*thread_);
     pipeline_.prepare(*thread_);
+    multiplies_matrices_ = llvm::any_of(llvm::instructions(*thread_), [](const llvm::Instruction& instruction) {
+      return builtin_name(&instruction).starts_with("__msl_matrix_mma");
+    });
   }
 
   void vectorise_bodies() {
@@ -97,12 +100,12 @@ class Compilation {
   }
 
   CompiledKernel generate_code() {
-    compiled_.object = emit_file(*module_, *machine_, llvm::CodeGenFileType::ObjectFile);
+    compiled_.object = emit_file(*module_, *machine_, {llvm::CodeGenFileType::ObjectFile, multiplies_matrices_});
     compiled_.stack_bytes = stack_bytes(compiled_.object);
     return std::move(compiled_);
   }
 
-  std::string assembly() { return emit_file(*module_, *machine_, llvm::CodeGenFileType::AssemblyFile); }
+  std::string assembly() { return emit_file(*module_, *machine_, {llvm::CodeGenFileType::AssemblyFile, multiplies_matrices_}); }
 
   std::string ir() const {
     std::string text;
@@ -118,6 +121,7 @@ class Compilation {
   Pipeline pipeline_;
   llvm::Function* thread_;
   CompiledKernel compiled_;
+  bool multiplies_matrices_ = false;
 };
 
 /// What `work` returns. Errors, LLVM's own too, become a CompileError that names the kernel.

@@ -140,21 +140,19 @@ void Pipeline::optimise_vectors(llvm::Module& module) {
 
 namespace {
 
-// LLVM's machine scheduler is left out: it moves the steps of independent sums next to each other until the sums of a
-// matrix product no longer fit the registers. CPUs reorder such steps by themselves.
 void add_code_generation(llvm::legacy::PassManager& passes, llvm::LLVMTargetMachine& machine,
-                         llvm::raw_pwrite_stream& stream, llvm::CodeGenFileType type) {
+                         llvm::raw_pwrite_stream& stream, const Emission& emission) {
   auto* module_info = new llvm::MachineModuleInfoWrapperPass(&machine);  // the pass manager's own, as is the next
   llvm::TargetPassConfig* config = machine.createPassConfig(passes);
   config->setDisableVerify(true);
-  config->disablePass(&llvm::MachineSchedulerID);
+  if (emission.keep_order) config->disablePass(&llvm::MachineSchedulerID);
   passes.add(config);
   passes.add(module_info);
   bool failed = config->addISelPasses();
   if (!failed) {
     config->addMachinePasses();
     config->setInitialized();
-    failed = machine.addAsmPrinter(passes, stream, nullptr, type, module_info->getMMI().getContext());
+    failed = machine.addAsmPrinter(passes, stream, nullptr, emission.type, module_info->getMMI().getContext());
   }
   if (failed) throw CompileError("this target has no object files");
   passes.add(llvm::createFreeMachineFunctionPass());
@@ -162,11 +160,11 @@ void add_code_generation(llvm::legacy::PassManager& passes, llvm::LLVMTargetMach
 
 }  // namespace
 
-std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, const Emission& emission) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  add_code_generation(passes, static_cast<llvm::LLVMTargetMachine&>(machine), stream, type);
+  add_code_generation(passes, static_cast<llvm::LLVMTargetMachine&>(machine), stream, emission);
   passes.run(module);
   return std::string(bytes.begin(), bytes.end());
 }

@@ -38,8 +38,15 @@ class Pipeline {
   llvm::PassBuilder builder_;
 };
 
+/// What machine code is wanted as, and whether instructions are to stay in their order: LLVM's machine scheduler moves
+/// the steps of independent sums next to each other until the sums of a matrix product no longer fit the registers.
+struct Emission {
+  llvm::CodeGenFileType type;
+  bool keep_order = false;
+};
+
 /// Machine code of a module: an ELF relocatable, or assembly as text.
-std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type);
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, const Emission& emission);
 
 /// Sum of the stack frames of all functions in an object.
 uint64_t stack_bytes(const std::string& object);
