@@ -30,9 +30,9 @@ llvm::SmallVector<llvm::LoadInst*, 2> movable_loads(llvm::PHINode& address) {
   return {};
 }
 
-/// The block in which control is certain to go from `from` to `to`.
-llvm::BasicBlock* edge_block(llvm::BasicBlock* from, llvm::BasicBlock* to) {
-  return from->getSingleSuccessor() ? from : llvm::SplitEdge(from, to);
+/// Makes sure that `from` leads to `to` alone, with a block in between if need be.
+void isolate_edge(llvm::BasicBlock* from, llvm::BasicBlock* to) {
+  if (!from->getSingleSuccessor()) llvm::SplitEdge(from, to);
 }
 
 bool can_split_edges(const llvm::PHINode& address) {
@@ -44,12 +44,13 @@ bool can_split_edges(const llvm::PHINode& address) {
 
 void separate(llvm::PHINode& address, llvm::ArrayRef<llvm::LoadInst*> loads) {
   llvm::BasicBlock* block = address.getParent();
+  // Splitting an edge changes the incoming blocks of all phis, but not their order.
+  for (unsigned i = 0; i < address.getNumIncomingValues(); ++i) isolate_edge(address.getIncomingBlock(i), block);
   for (llvm::LoadInst* load : loads) {
     llvm::IRBuilder<> b(&block->front());
     llvm::PHINode* value = b.CreatePHI(load->getType(), address.getNumIncomingValues());
-    // Splitting an edge changes the incoming blocks of the address, but not their order.
     for (unsigned i = 0; i < address.getNumIncomingValues(); ++i) {
-      llvm::BasicBlock* from = edge_block(address.getIncomingBlock(i), block);
+      llvm::BasicBlock* from = address.getIncomingBlock(i);
       auto* copy = llvm::cast<llvm::LoadInst>(load->clone());
       copy->setOperand(0, address.getIncomingValue(i));
       copy->insertBefore(from->getTerminator());
