@@ -89,7 +89,7 @@ class Compilation {
     for (llvm::Function* body : {bodies.full, bodies.general}) {
       pipeline_.simplify_entry(*body);
       if (body == bodies.full) split_divergent_loops(*body);
-      vectorise(*body, pipeline_.target_info(*body));
+      vectorise(*body, pipeline_.target_info(*body), features_of(*machine_));
       compiled_.has_barriers |= lower_barriers(*body);
       pipeline_.forget(*body);
     }

@@ -58,6 +58,12 @@ std::unique_ptr<llvm::TargetMachine> create_target_machine(const CompileOptions&
   return machine;
 }
 
+TargetFeatures features_of(const llvm::TargetMachine& machine) {
+  if (!machine.getTargetTriple().isX86()) return {};
+  const llvm::MCSubtargetInfo& cpu = *machine.getMCSubtargetInfo();
+  return {cpu.checkFeatures("+avx512bf16"), cpu.checkFeatures("+cx16")};
+}
+
 std::string target_description(const CompileOptions& options) {
   Cpu cpu = cpu_of(options);
   return llvm::sys::getProcessTriple() + " " + cpu.name + " " + cpu.features;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "vectorise/shape_analysis.h"
+#include "vectorise/vectorise.h"
 
 namespace mslc {
 
@@ -21,7 +22,7 @@ namespace mslc {
 /// A mask is a vector of i1; a null mask means that all lanes are active. Code runs only if some lane is active.
 class Vectoriser {
  public:
-  Vectoriser(llvm::Function& function, const llvm::TargetTransformInfo& target);
+  Vectoriser(llvm::Function& function, const llvm::TargetTransformInfo& target, const TargetFeatures& features);
   void run();
 
  private:
@@ -91,8 +92,11 @@ class Vectoriser {
   llvm::Value* matrix_load(Builder& b, llvm::CallInst& call);
   void matrix_store(Builder& b, llvm::CallInst& call);
   void matrix_multiply(Builder& b, llvm::CallInst& first);
+  void multiply_floats(Builder& b, llvm::ArrayRef<llvm::CallInst*> products);
+  bool multiply_bfloats(Builder& b, llvm::ArrayRef<llvm::CallInst*> products);
   llvm::SmallVector<llvm::CallInst*, 8> products_with_same_left(llvm::CallInst& first) const;
   void widen_atomic(llvm::AtomicRMWInst& atomic);
+  bool add_to_row(Builder& b, llvm::AtomicRMWInst& atomic);
   void widen_compare_exchange(llvm::AtomicCmpXchgInst& exchange);
 
   /// An alloca of the whole SIMD-group.
@@ -107,6 +111,7 @@ class Vectoriser {
   llvm::Module& module_;
   const llvm::DataLayout& layout_;
   const llvm::TargetTransformInfo& target_;
+  const TargetFeatures features_;
   llvm::DominatorTree dominators_;
   llvm::PostDominatorTree post_dominators_;
   llvm::LoopInfo loops_;
