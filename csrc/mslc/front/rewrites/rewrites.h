@@ -24,6 +24,8 @@ void rewrite_attributes(TokenBuffer& tokens);
 void rewrite_threadgroup_variables(TokenBuffer& tokens);
 /// `float4(x)`, `(float4)x`, `float4 v(x, y)`, `T(x)` call the constructor functions of the standard library.
 void rewrite_vectors(TokenBuffer& tokens);
+/// `bool4 m = a < b;`, `m = a < b;`, `return a < b;` make a bool4 of clang's vector of integers.
+void rewrite_bool_vectors(TokenBuffer& tokens);
 /// `device`, `threadgroup`, `constant`, `thread` become clang's address spaces.
 void rewrite_address_spaces(TokenBuffer& tokens);
 
