@@ -12,7 +12,8 @@ void reject_forbidden_words(const TokenBuffer& tokens);
 void rewrite_literals(TokenBuffer& tokens);
 /// A string used as a pointer is in the constant address space.
 void rewrite_strings(TokenBuffer& tokens);
-/// `void f() const device` loses its address space; methods that then are the same are merged. `constant` leaves the
+/// `void f() const device` loses its address space; methods that then are the same are merged, also if
+/// their results are in their objects' address spaces: `device T& f() device` returns a `T&` to anywhere. `constant` leaves the
 /// annotation "msl:constant_object".
 void rewrite_method_qualifiers(TokenBuffer& tokens);
 /// `constant T x [[function_constant(i)]];` declares two extern constants: the value, and whether there is one.
