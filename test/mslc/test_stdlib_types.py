@@ -27,6 +27,8 @@ static_assert(numeric_limits<float>::epsilon() == FLT_EPSILON && numeric_limits<
 static_assert(float(numeric_limits<half>::max()) == 65504 && float(numeric_limits<half>::epsilon()) == 0x1p-10);
 static_assert(float(numeric_limits<bfloat>::max()) == 0x1.fep127 && float(numeric_limits<bfloat>::epsilon()) == 0x1p-7);
 static_assert(numeric_limits<float>::infinity() == INFINITY && numeric_limits<half>::has_quiet_NaN);
+static_assert(numeric_limits<float2>::infinity().y == INFINITY && numeric_limits<int4>::lowest().w == INT_MIN);
+static_assert(is_same_v<decltype(numeric_limits<half3>::max()), half3> && numeric_limits<float3>::digits == 24);
 static_assert(numeric_limits<float>::digits == 24 && numeric_limits<float>::max_digits10 == 9);
 static_assert(numeric_limits<float>::min_exponent == -125 && numeric_limits<float>::max_exponent10 == 38);
 static_assert(numeric_limits<float>::min_exponent10 == -37 && numeric_limits<half>::min_exponent == -13);
