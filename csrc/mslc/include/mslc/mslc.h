@@ -36,6 +36,7 @@ struct CompileOptions {
   bool fast_math = false;                                   ///< MTLCompileOptions.mathMode fast
   std::string file_name = "program_source";                 ///< what diagnostics call the source
   std::string cpu;                                          ///< LLVM's name of the target CPU; empty: this one
+  std::string target;                                       ///< LLVM's target triple; empty: this machine
 };
 
 enum class ArgumentKind {
@@ -116,6 +117,8 @@ class Library {
   virtual std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants = {}) const = 0;
   /// The code of one kernel in one form. Throws as kernel() does.
   virtual std::string code(const std::string& name, CodeForm form, const ConstantValues& constants = {}) const = 0;
+  /// That code as bytes, for the executor of another machine: CompileOptions::target. Throws as kernel() does.
+  virtual std::string machine_code(const std::string& name, const ConstantValues& constants = {}) const = 0;
 };
 
 /// Compiler, version and target: "mslc 0.1 (LLVM 19.1.7, x86-64 znver4)".
