@@ -69,7 +69,7 @@ class Library:
             _mslc.mslc_library_release(self._handle)
 
     def kernel(self, name: str, constants: dict[int, np.ndarray] | None = None) -> "Kernel":
-        """`constants`: NumPy scalars or arrays for function constants, by index."""
+        """`constants`: arrays of no dimension for function constants, by index."""
         return Kernel(self, name, constants or {})
 
     def code(self, name: str, constants: dict[int, np.ndarray] | None = None) -> bytes:
