@@ -30,6 +30,7 @@ Digest translation_key(std::string_view source, const CompileOptions& options) {
   }
   hasher.add(options.macros.size());
   for (const auto& [name, value] : options.macros) hasher.add(name).add(value);
+  if (options.validate) hasher.add("validate");
   return hasher.finish();
 }
 
@@ -90,6 +91,7 @@ class TranslatedLibrary : public Library {
     Hasher hasher;
     hasher.add("kernel").add(compiler_digest()).add(digest_).add(source_.kernel_functions[index]);
     hasher.add(target_description(options_)).add(uint64_t{options_.fast_math}).add(constants.size());
+    if (options_.validate) hasher.add("validate");
     for (const auto& [constant, bytes] : constants)
       hasher.add(constant).add(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     return hasher.finish();

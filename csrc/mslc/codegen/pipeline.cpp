@@ -49,20 +49,28 @@ llvm::TargetTransformInfo& Pipeline::target_info(llvm::Function& function) {
   return function_analyses_.getResult<llvm::TargetIRAnalysis>(function);
 }
 
-void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
+void Pipeline::inline_calls(llvm::Module& module, llvm::Function& kernel, bool keep_accesses) {
   // Small functions first: what is inlined many times should be short.
   llvm::FunctionPassManager callees;
   callees.addPass(SafeDivisionPass());
   callees.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  callees.addPass(llvm::EarlyCSEPass());
-  callees.addPass(llvm::SimplifyCFGPass());
+  if (!keep_accesses) {
+    callees.addPass(llvm::EarlyCSEPass());
+    callees.addPass(llvm::SimplifyCFGPass());
+  }
   llvm::ModulePassManager inlining;
   inlining.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(callees)));
   inlining.addPass(llvm::AlwaysInlinerPass());
   inlining.addPass(llvm::GlobalOptPass());
   inlining.addPass(llvm::GlobalDCEPass());
   module_analyses_.invalidate(module, inlining.run(module, module_analyses_));
+  if (!keep_accesses) return;
+  llvm::FunctionPassManager registers;
+  registers.addPass(llvm::SROAPass(llvm::SROAOptions::PreserveCFG));
+  run(registers, kernel);
+}
 
+void Pipeline::optimise_thread(llvm::Function& kernel) {
   llvm::FunctionPassManager passes;
   auto combine = [&] {
     passes.addPass(llvm::InstCombinePass());

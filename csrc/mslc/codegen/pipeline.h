@@ -14,8 +14,10 @@ class Pipeline {
  public:
   explicit Pipeline(llvm::TargetMachine& machine);
 
-  /// Inlines everything into the kernel and optimises it as the code of one thread.
-  void optimise_thread(llvm::Module& module, llvm::Function& kernel);
+  /// Inlines everything into the kernel. If `keep_accesses`, no access of memory but the private is dropped or moved.
+  void inline_calls(llvm::Module& module, llvm::Function& kernel, bool keep_accesses);
+  /// Optimises the kernel as the code of one thread.
+  void optimise_thread(llvm::Function& kernel);
   /// Brings the kernel into the form that vectorise() takes.
   void prepare(llvm::Function& kernel);
   /// After the kernel has been inlined into `entry`: what its arguments are is known now.

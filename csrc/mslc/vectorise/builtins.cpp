@@ -97,6 +97,7 @@ void Vectoriser::widen_builtin(llvm::CallInst& call, llvm::StringRef name) {
   if (name == "__msl_lane" || name == "__msl_threadgroup_barrier") return;
   // Lanes run in lockstep: memory is in order.
   if (name == "__msl_simdgroup_barrier") return replaced_.push_back(&call);
+  if (name.starts_with("__msl_check_")) return widen_check(call, name);
   Builder b(&call);
   llvm::Value* mask = mask_of(call);
   if (name.starts_with("__msl_matrix_load")) return set_lanes(call, matrix_load(b, call));

@@ -84,8 +84,9 @@ class Vectoriser {
   llvm::Value* guard_of_cast(llvm::CastInst& cast);
   llvm::Value* recompute(Builder& b, llvm::Value* value);
 
-  // builtins.cpp, matrices.cpp, atomics.cpp
+  // builtins.cpp, checks.cpp, matrices.cpp, atomics.cpp
   void widen_builtin(llvm::CallInst& call, llvm::StringRef name);
+  void widen_check(llvm::CallInst& call, llvm::StringRef name);
   llvm::Value* all_lanes_hold(Builder& b, llvm::Value* condition, llvm::Value* mask);
   llvm::Value* last_lane_holds(Builder& b, llvm::Value* condition);
   llvm::Value* permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);

@@ -34,6 +34,7 @@ struct CompileOptions {
   std::vector<std::string> include_directories;             ///< searched for "x.h" and <x.h>
   std::vector<std::pair<std::string, std::string>> macros;  ///< name, value
   bool fast_math = false;                                   ///< MTLCompileOptions.mathMode fast
+  bool validate = false;                                    ///< check memory accesses and barriers: see Launch::buffer_bytes
   std::string file_name = "program_source";                 ///< what diagnostics call the source
   std::string cpu;                                          ///< LLVM's name of the target CPU; empty: this one
   std::string target;                                       ///< LLVM's target triple; empty: this machine
@@ -80,6 +81,18 @@ struct Launch {
   const size_t* threadgroup_memory = nullptr;  ///< bytes for each [[threadgroup(i)]] argument, by index
   uint32_t threads_per_grid[3] = {1, 1, 1};    ///< need not be a multiple of the threadgroup: edge groups are partial
   uint32_t threads_per_threadgroup[3] = {1, 1, 1};
+
+  // What kernels compiled with CompileOptions::validate are told besides.
+  const size_t* buffer_bytes = nullptr;  ///< bytes at each address of `buffers`; null if they are not known
+  /// Whether kernels may access these bytes though they are in none of `buffers`; null: none.
+  bool (*is_accessible)(const void* address, size_t bytes) = nullptr;
+};
+
+/// What a validating kernel did wrong, thrown when all its threadgroups have run. what() names the kernel, and for each
+/// fault the source line, the thread and the memory.
+class ValidationError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 /// Machine code of one kernel. Immutable; any number of threads may execute it at once.
@@ -89,7 +102,9 @@ class Kernel {
   virtual const KernelInfo& info() const = 0;
   /// Bytes of threadgroup variables declared in the kernel.
   virtual size_t static_threadgroup_bytes() const = 0;
-  /// Runs threadgroups [first, last) of the grid on the calling thread, counted x fastest.
+  /// Compiled with CompileOptions::validate. Data races are found among the threadgroups of one call of execute().
+  virtual bool validates() const = 0;
+  /// Runs threadgroups [first, last) of the grid on the calling thread, counted x fastest. Throws ValidationError.
   virtual void execute(const Launch& launch, uint64_t first, uint64_t last) const = 0;
 };
 
