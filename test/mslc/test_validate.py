@@ -136,6 +136,11 @@ kernel void exchange_in_a_simdgroup(device int* y, uint i [[thread_position_in_g
   simdgroup_barrier(mem_flags::mem_threadgroup);
   y[i] = tile[31 - i] + table[i % 4];
 }
+kernel void find(device const int* x, device int* y, uint i [[thread_position_in_grid]]) {
+  int n = 0;
+  while (x[n] == 0) n++;
+  y[i] = 2 + n;
+}
 kernel void product(device const float* a, device const float* b, device float* c) {
   simdgroup_float8x8 x, y, z(0);
   simdgroup_load(x, a, 8);
@@ -245,3 +250,8 @@ def test_code_is_the_same_whether_or_not_another_compilation_validates(source):
     assert "mslc_check" in checked
     assert "mslc_check" not in before
     assert code() == before
+
+
+def test_loops_give_what_they_give_without_checks(validate):
+    result = validate("find", "--grid", 64, "x=0,0,0,0,1,0", "y=zeros:64")
+    assert (result.returncode, result.stderr) == (0, "") and "6 6 6 6 ... 6 6 6 6" in result.stdout, result.stdout

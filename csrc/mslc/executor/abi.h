@@ -31,9 +31,6 @@ inline constexpr char kBarrier[] = "mslc_barrier";
 /// Replaces each lane's address by one that may be accessed.
 using CheckLanes = void (*)(void** addresses, void* object, const uint64_t* values, uint32_t mask, uint32_t site);
 inline constexpr char kCheckLanes[] = "mslc_check_lanes";
-/// The same for an address that all lanes share.
-using CheckUniform = void* (*)(void* address, void* object, const uint64_t* values, uint32_t mask, uint32_t site);
-inline constexpr char kCheckUniform[] = "mslc_check_uniform";
 /// In place of kBarrier.
 using CheckBarrier = void (*)(uint32_t mask, uint32_t flags, uint32_t site);
 inline constexpr char kCheckBarrier[] = "mslc_check_barrier";

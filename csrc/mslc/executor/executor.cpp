@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "executor/abi.h"
+#include "executor/guard.h"
 #include "executor/object_loader.h"
 #include "executor/ring.h"
 #include "validate/validator.h"
@@ -56,7 +57,6 @@ const std::map<std::string, void*>& symbols() {
       {kBarrier, reinterpret_cast<void*>(&barrier)},
       {kCheckBarrier, reinterpret_cast<void*>(&checked_barrier)},
       {kCheckLanes, reinterpret_cast<void*>(&check_lanes)},
-      {kCheckUniform, reinterpret_cast<void*>(&check_uniform)},
   };
   return symbols;
 }
@@ -95,6 +95,7 @@ class LoadedKernel : public Kernel {
     Ring* ring;
   };
 
+  void run(const Dispatch& dispatch, std::byte* memory, uint64_t first, uint64_t last) const;
   void run_group(Simdgroups& simdgroups) const;
   void validate(const Launch& launch, const Dispatch& dispatch, std::byte* memory, size_t memory_bytes, uint64_t first,
                 uint64_t last) const;
@@ -111,7 +112,7 @@ class LoadedKernel : public Kernel {
 
 void check(const Launch& launch) {
   uint64_t threads = 1;
-  for (unsigned d = 0; d < 3; ++d) threads *= launch.threads_per_threadgroup[d];
+  for (uint32_t size : launch.threads_per_threadgroup) threads = std::min<uint64_t>(threads * size, UINT32_MAX);
   if (threads == 0 || threads > kMaxThreadsPerThreadgroup)
     throw std::invalid_argument("a threadgroup has 1 to 1024 threads, not " + std::to_string(threads));
   for (uint32_t size : launch.threads_per_grid)
@@ -136,6 +137,10 @@ void LoadedKernel::execute(const Launch& launch, uint64_t first, uint64_t last) 
   }
   std::byte* memory = thread_state.reserve(memory_bytes);
   if (validates_) return validate(launch, dispatch, memory, memory_bytes, first, last);
+  run_guarded(object_, info_.name, [&] { run(dispatch, memory, first, last); });
+}
+
+void LoadedKernel::run(const Dispatch& dispatch, std::byte* memory, uint64_t first, uint64_t last) const {
   if (run_groups_ && stack_bytes_ <= kMaxCallerStackBytes) return run_groups_(&dispatch, memory, first, last);
   if (run_groups_) {
     auto all = [&] { run_groups_(&dispatch, memory, first, last); };
@@ -177,7 +182,7 @@ void LoadedKernel::validate(const Launch& launch, const Dispatch& dispatch, std:
                                 {object_.memory(), object_.bytes()},
                                 {stacks.memory(), stacks.bytes()}};
   Validator validator(info_, sites_, launch, known);
-  current_validator() = &validator;
+  const CurrentValidator current(validator);
   struct Context {
     const LoadedKernel* kernel;
     const Dispatch* dispatch;
@@ -194,9 +199,8 @@ void LoadedKernel::validate(const Launch& launch, const Dispatch& dispatch, std:
   };
   for (uint64_t group = first; group < last; ++group) {
     validator.begin_group(group);
-    ring.run(validator.group().simdgroups(), stack_bytes_, run, &context);
+    run_guarded(object_, info_.name, [&] { ring.run(validator.group().simdgroups(), stack_bytes_, run, &context); });
   }
-  current_validator() = nullptr;
   validator.finish();
 }
 
@@ -207,6 +211,7 @@ std::shared_ptr<const Kernel> load(const CompiledKernel& compiled, const KernelI
 }
 
 uint64_t threadgroup_count(const Launch& launch) {
+  check(launch);
   uint64_t count = 1;
   for (unsigned d = 0; d < 3; ++d)
     count *= (uint64_t(launch.threads_per_grid[d]) + launch.threads_per_threadgroup[d] - 1) / launch.threads_per_threadgroup[d];

@@ -275,11 +275,4 @@ void check_lanes(void** addresses, void* object, const uint64_t* values, uint32_
   for_each_lane(mask, [&](unsigned lane) { addresses[lane] = validator.check(addresses[lane], object, values, lane, site); });
 }
 
-void* check_uniform(void* address, void* object, const uint64_t* values, uint32_t mask, uint32_t site_index) {
-  void* addresses[kSimdWidth];
-  std::fill(addresses, addresses + kSimdWidth, address);
-  check_lanes(addresses, object, values, mask, site_index);
-  return addresses[std::countr_zero(mask)];
-}
-
 }  // namespace mslc

@@ -105,8 +105,16 @@ class Validator {
 /// The validator of the launch that runs on this CPU thread.
 Validator*& current_validator();
 
-/// What validating code calls, for that launch: see CheckLanes and CheckUniform in executor/abi.h.
+/// Makes it that, for a scope.
+class CurrentValidator {
+ public:
+  explicit CurrentValidator(Validator& validator) { current_validator() = &validator; }
+  ~CurrentValidator() { current_validator() = nullptr; }
+  CurrentValidator(const CurrentValidator&) = delete;
+  CurrentValidator& operator=(const CurrentValidator&) = delete;
+};
+
+/// What validating code calls, for that launch: see CheckLanes in executor/abi.h.
 void check_lanes(void** addresses, void* object, const uint64_t* values, uint32_t mask, uint32_t site);
-void* check_uniform(void* address, void* object, const uint64_t* values, uint32_t mask, uint32_t site);
 
 }  // namespace mslc

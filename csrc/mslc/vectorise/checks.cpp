@@ -29,23 +29,6 @@ llvm::Function* check_lanes(llvm::Module& module) {
   return function;
 }
 
-llvm::Function* check_uniform(llvm::Module& module) {
-  constexpr char kName[] = "mslc.check.uniform";
-  if (llvm::Function* known = module.getFunction(kName)) return known;
-  Builder b(module.getContext());
-  llvm::Type* values = lane_vector(b.getInt64Ty());
-  llvm::Type* parameters[] = {b.getPtrTy(), b.getPtrTy(), values, b.getInt32Ty(), b.getInt32Ty()};
-  llvm::Function* function = add_helper(module, llvm::FunctionType::get(b.getPtrTy(), parameters, false), kName);
-  b.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", function));
-  llvm::AllocaInst* value_memory = b.CreateAlloca(values);
-  b.CreateStore(function->getArg(2), value_memory);
-  llvm::Type* types[] = {b.getPtrTy(), b.getPtrTy(), b.getPtrTy(), b.getInt32Ty(), b.getInt32Ty()};
-  b.CreateRet(b.CreateCall(
-      module.getOrInsertFunction(kCheckUniform, llvm::FunctionType::get(b.getPtrTy(), types, false)),
-      {function->getArg(0), function->getArg(1), value_memory, function->getArg(3), function->getArg(4)}));
-  return function;
-}
-
 }  // namespace
 
 void Vectoriser::widen_check(llvm::CallInst& call, llvm::StringRef name) {
@@ -58,12 +41,10 @@ void Vectoriser::widen_check(llvm::CallInst& call, llvm::StringRef name) {
     return replaced_.push_back(&call);
   }
   llvm::Value *address = call.getArgOperand(0), *object = call.getArgOperand(1), *site = call.getArgOperand(3);
-  bool uniform = is_uniform(address);
-  llvm::Function* function = uniform ? check_uniform(module_) : check_lanes(module_);
-  llvm::CallInst* checked =
-      b.CreateCall(function, {uniform ? address : lanes(address), object, lanes(call.getArgOperand(2)), mask, site});
+  llvm::Function* function = check_lanes(module_);
+  llvm::CallInst* checked = b.CreateCall(function, {lanes(address), object, lanes(call.getArgOperand(2)), mask, site});
   checked->setCallingConv(function->getCallingConv());
-  uniform ? set_uniform(call, checked) : set_lanes(call, checked);
+  set_lanes(call, checked);
 }
 
 }  // namespace mslc

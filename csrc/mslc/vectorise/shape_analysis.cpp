@@ -164,8 +164,7 @@ Shape ShapeAnalysis::transfer_call(const llvm::CallBase& call) const {
   if (name.empty()) return all_uniform ? Shape::uniform() : Shape::varying();
   if (name == "__msl_lane") return Shape::strided(1, 32);
   if (name.starts_with("__msl_simd_shuffle")) return of(call.getArgOperand(1)).is_uniform() ? kUniform : Shape::varying();
-  if (name == "__msl_check_access") return of(call.getArgOperand(0)).is_uniform() ? kUniform : Shape::varying();
-  bool per_lane = name.starts_with("__msl_simd_prefix") || name.starts_with("__msl_matrix");
+  bool per_lane = name.starts_with("__msl_check_access") || name.starts_with("__msl_simd_prefix") || name.starts_with("__msl_matrix");
   return per_lane ? Shape::varying() : Shape::uniform();
 }
 

@@ -95,6 +95,13 @@ class ValidationError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A kernel was stopped because it accessed memory that the process does not have, or ran for longer than
+/// TORCH_METAL_TIME_LIMIT. What it has written until then stays. what() names the kernel.
+class ExecutionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// Machine code of one kernel. Immutable; any number of threads may execute it at once.
 class Kernel {
  public:
@@ -104,7 +111,8 @@ class Kernel {
   virtual size_t static_threadgroup_bytes() const = 0;
   /// Compiled with CompileOptions::validate. Data races are found among the threadgroups of one call of execute().
   virtual bool validates() const = 0;
-  /// Runs threadgroups [first, last) of the grid on the calling thread, counted x fastest. Throws ValidationError.
+  /// Runs threadgroups [first, last) of the grid on the calling thread, counted x fastest. Throws ExecutionError and
+  /// ValidationError.
   virtual void execute(const Launch& launch, uint64_t first, uint64_t last) const = 0;
 };
 
