@@ -3,6 +3,8 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+
+#include <algorithm>
 #include <array>
 
 #include "runtime/block_pool.h"
@@ -79,7 +81,7 @@ void Dispatch::bind(const BufferRange& range) {
 }
 
 void Dispatch::bind(ThreadgroupMemory memory) {
-  encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, memory.index);
+  encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, 0);
 }
 
 void Dispatch::bind(const Resources& resources) {

@@ -1,8 +1,5 @@
 #include "codegen/pipeline.h"
 
-#include <llvm/CodeGen/MachineModuleInfo.h>
-#include <llvm/CodeGen/Passes.h>
-#include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Object/ObjectFile.h>
@@ -49,38 +46,26 @@ llvm::TargetTransformInfo& Pipeline::target_info(llvm::Function& function) {
   return function_analyses_.getResult<llvm::TargetIRAnalysis>(function);
 }
 
-void Pipeline::inline_calls(llvm::Module& module, llvm::Function& kernel, bool keep_accesses) {
+void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
   // Small functions first: what is inlined many times should be short.
   llvm::FunctionPassManager callees;
   callees.addPass(SafeDivisionPass());
   callees.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  if (!keep_accesses) {
-    callees.addPass(llvm::EarlyCSEPass());
-    callees.addPass(llvm::SimplifyCFGPass());
-  }
+  callees.addPass(llvm::EarlyCSEPass());
+  callees.addPass(llvm::SimplifyCFGPass());
   llvm::ModulePassManager inlining;
   inlining.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(callees)));
   inlining.addPass(llvm::AlwaysInlinerPass());
   inlining.addPass(llvm::GlobalOptPass());
   inlining.addPass(llvm::GlobalDCEPass());
   module_analyses_.invalidate(module, inlining.run(module, module_analyses_));
-  if (!keep_accesses) return;
-  llvm::FunctionPassManager registers;
-  registers.addPass(llvm::SROAPass(llvm::SROAOptions::PreserveCFG));
-  run(registers, kernel);
-}
 
-void Pipeline::optimise_thread(llvm::Function& kernel) {
   llvm::FunctionPassManager passes;
-  auto combine = [&] {
-    passes.addPass(llvm::InstCombinePass());
-    passes.addPass(SeparateLoadsPass());
-  };
   auto clean_up = [&] {
     passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
     passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
     passes.addPass(llvm::SimplifyCFGPass());
-    combine();
+    passes.addPass(llvm::InstCombinePass());
   };
   clean_up();
   passes.addPass(llvm::SimplifyCFGPass());
@@ -89,7 +74,7 @@ void Pipeline::optimise_thread(llvm::Function& kernel) {
   rotation.addPass(llvm::LICMPass(llvm::LICMOptions()));
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(rotation), /*UseMemorySSA=*/true));
   passes.addPass(llvm::SimplifyCFGPass());
-  combine();
+  passes.addPass(llvm::InstCombinePass());
   llvm::LoopPassManager counters;
   counters.addPass(llvm::IndVarSimplifyPass());
   counters.addPass(llvm::LoopDeletionPass());
@@ -100,7 +85,7 @@ void Pipeline::optimise_thread(llvm::Function& kernel) {
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(unrolling)));
   clean_up();
   passes.addPass(llvm::GVNPass());
-  combine();
+  passes.addPass(llvm::InstCombinePass());
   passes.addPass(llvm::DSEPass());
   passes.addPass(llvm::ADCEPass());
   passes.addPass(llvm::SimplifyCFGPass());
@@ -146,33 +131,12 @@ void Pipeline::optimise_vectors(llvm::Module& module) {
   module_analyses_.invalidate(module, passes.run(module, module_analyses_));
 }
 
-namespace {
-
-void add_code_generation(llvm::legacy::PassManager& passes, llvm::LLVMTargetMachine& machine,
-                         llvm::raw_pwrite_stream& stream, const Emission& emission) {
-  auto* module_info = new llvm::MachineModuleInfoWrapperPass(&machine);  // the pass manager's own, as is the next
-  llvm::TargetPassConfig* config = machine.createPassConfig(passes);
-  config->setDisableVerify(true);
-  if (emission.keep_order) config->disablePass(&llvm::MachineSchedulerID);
-  passes.add(config);
-  passes.add(module_info);
-  bool failed = config->addISelPasses();
-  if (!failed) {
-    config->addMachinePasses();
-    config->setInitialized();
-    failed = machine.addAsmPrinter(passes, stream, nullptr, emission.type, module_info->getMMI().getContext());
-  }
-  if (failed) throw CompileError("this target has no object files");
-  passes.add(llvm::createFreeMachineFunctionPass());
-}
-
-}  // namespace
-
-std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, const Emission& emission) {
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  add_code_generation(passes, static_cast<llvm::LLVMTargetMachine&>(machine), stream, emission);
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type, /*DisableVerify=*/true))
+    throw CompileError("this target has no object files");
   passes.run(module);
   return std::string(bytes.begin(), bytes.end());
 }

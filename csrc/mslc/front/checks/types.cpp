@@ -92,7 +92,7 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
     if (vector->getNumElements() < 2 || vector->getNumElements() > 4) {
       report(location, "a vector has 2, 3 or 4 elements, not %0", std::to_string(vector->getNumElements()));
     } else if (vector->getElementType()->isBooleanType()) {
-      report(location, "a vector of bool must be written bool2, bool3, bool4 or vec<bool, N>");
+      report(location, "a vector of bool must be named bool2, bool3 or bool4 here");
     }
   }
 

@@ -1,18 +1,17 @@
-// Kernels as they are often written. The matrix products, c = a b, are of squares whose sides are multiples of the tile.
+// Square matrix products, c = a b, as they are often written: for sides that are multiples of the tile.
 #include <metal_simdgroup_matrix>
 #include <metal_stdlib>
 
 using namespace metal;
 
-/// Tiles of 64x64 through threadgroup memory; each of 256 threads computes 4x4 elements, 16 apart.
+/// Tiles of 64x64 through threadgroup memory; each of 16x16 threads computes 4x4 elements, 16 apart.
 kernel void gemm_tiled(device float* c [[buffer(0)]], device const float* a [[buffer(1)]],
                        device const float* b [[buffer(2)]], constant uint& n [[buffer(3)]],
-                       uint2 group [[threadgroup_position_in_grid]],
+                       uint2 group [[threadgroup_position_in_grid]], uint2 position [[thread_position_in_threadgroup]],
                        uint thread_index [[thread_index_in_threadgroup]]) {
   constexpr uint kTile = 64, kDepth = 16, kThreads = 256, kStep = 16;
   threadgroup float tile_a[kDepth][kTile], tile_b[kDepth][kTile];
   const uint row = group.y * kTile, column = group.x * kTile;
-  const uint2 position(thread_index % kStep, thread_index / kStep);
   float sum[4][4] = {};
   for (uint k = 0; k < n; k += kDepth) {
     for (uint i = thread_index; i < kTile * kDepth; i += kThreads) {
@@ -67,11 +66,3 @@ template [[host_name("gemm_simdgroup_f32")]] kernel void gemm_simdgroup<float>(d
 template [[host_name("gemm_simdgroup_bf16")]] kernel void gemm_simdgroup<bfloat>(device bfloat*, device const bfloat*,
                                                                                 device const bfloat*, constant uint&,
                                                                                 uint2);
-
-/// Adds rows of `size` elements to the rows that the indices choose.
-kernel void scatter_rows(device atomic_float* out [[buffer(0)]], device const long* indices [[buffer(1)]],
-                         device const float* source [[buffer(2)]], constant uint& size [[buffer(3)]],
-                         uint2 position [[thread_position_in_grid]]) {
-  const uint row = uint(indices[position.y]);
-  atomic_fetch_add_explicit(out + row * size + position.x, source[position.y * size + position.x], memory_order_relaxed);
-}

@@ -1,1 +1,0 @@
-"""PyTorch's own operator database (op_db), run on metal and compared with the CPU."""
