@@ -110,6 +110,21 @@ def test_processes_that_store_at_once_leave_whole_files(cache, tmp_path):
     assert files(cache) == stored
 
 
+@pytest.mark.parametrize("stored", [1, 2, 3])
+def test_a_process_that_is_killed_leaves_a_usable_cache(stored, cache, tmp_path, monkeypatch):
+    """Killed while it writes its first, second or third file: the precompiled library, the translation, the code."""
+    (tmp_path / "k.metal").write_text(KERNEL)
+    process = subprocess.Popen([MSLC, tmp_path / "k.metal"], stdout=subprocess.PIPE)
+    while process.poll() is None and sum(path.is_file() for path in cache.rglob("*")) < stored:
+        pass
+    process.kill()
+    process.communicate(timeout=120)
+    after = compile_source(tmp_path, KERNEL)
+    monkeypatch.setenv("TORCH_METAL_CACHE_DIR", str(tmp_path / "untouched"))
+    assert after.returncode == 0
+    assert after.stdout == compile_source(tmp_path, KERNEL).stdout
+
+
 def test_size_stays_below_the_limit_at_the_cost_of_the_oldest(cache, tmp_path):
     compile_source(tmp_path, KERNEL)
     header = max(files(cache), key=lambda path: path.stat().st_size)  # the precompiled standard library
