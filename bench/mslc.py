@@ -69,7 +69,8 @@ def main() -> None:
     if any(word in "tiny kernel" for word in words):
         latencies += latency.launch_latencies()
 
-    title = f"{torch.metal.get_device_name()}, {args.threads} thread(s); PyTorch {torch.__version__}, {platform.machine()}"
+    device = f"{torch.metal.get_device_name()}, {args.threads} thread(s)"
+    title = f"{device}; PyTorch {torch.__version__}, {platform.machine()}"
     if results:
         plots.save(args.picture, results, title)
     if args.json:

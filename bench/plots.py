@@ -15,7 +15,8 @@ def save(path: Path, results: list[dict], title: str) -> None:
     grown = [result for result in results if result["growth"]]
     rows = -(-len(grown) // COLUMNS)
     figure = plt.figure(figsize=(16, 5 + 2.6 * rows), layout="constrained")
-    top, *below = figure.subfigures(2 if rows else 1, 1, height_ratios=(5, 2.6 * rows) if rows else None, squeeze=False)[:, 0]
+    heights = (5, 2.6 * rows) if rows else (5,)
+    top, *below = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_ratios(top.subplots(), results)
     for curves in below:
         axes = curves.subplots(rows, COLUMNS, sharex=True, squeeze=False).flat
