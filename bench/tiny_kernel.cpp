@@ -51,7 +51,8 @@ double median_us(int count, Work work) {
   for (int i = 0; i < kSamples; ++i) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / count);
+    times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() /
+                    count);
   }
   std::nth_element(times.begin(), times.begin() + kSamples / 2, times.end());
   return times[kSamples / 2];

@@ -46,7 +46,8 @@ Array from_file(const Argument& argument, const std::string& path) {
   const ElementType* const given = element_type_from_code(array.code);
   const bool is_complex = type && ((array.code == "<c8" && type->code == std::string("<f4")));
   if (type && type != given && !is_complex)
-    throw UsageError(describe(argument) + " takes " + type->numpy + ", but '" + path + "' holds " + element_name(array.code));
+    throw UsageError(describe(argument) + " takes " + type->numpy + ", but '" + path + "' holds " +
+                     element_name(array.code));
   return array;
 }
 
@@ -56,7 +57,8 @@ using Fill = double (*)(size_t index, const ElementType& type, std::mt19937_64& 
 Fill find_fill(const std::string& name) {
   if (name == "zeros") return [](size_t, const ElementType&, std::mt19937_64&) { return 0.0; };
   if (name == "ones") return [](size_t, const ElementType&, std::mt19937_64&) { return 1.0; };
-  if (name == "arange") return [](size_t index, const ElementType&, std::mt19937_64&) { return static_cast<double>(index); };
+  if (name == "arange")
+    return [](size_t index, const ElementType&, std::mt19937_64&) { return static_cast<double>(index); };
   if (name == "random")
     return [](size_t, const ElementType& type, std::mt19937_64& random) {
       const double value = std::uniform_real_distribution<double>()(random);
@@ -123,7 +125,8 @@ Bindings::Bindings(const KernelInfo& kernel, const std::vector<NameAndValue>& se
   const std::vector<const Argument*> arguments = settable(kernel);
   std::set<const Argument*> given;
   for (const auto& [name, value] : settings) {
-    const auto found = std::find_if(arguments.begin(), arguments.end(), [&, &name = name](const Argument* a) { return is_called(*a, name); });
+    const auto found = std::find_if(arguments.begin(), arguments.end(),
+                                    [&, &name = name](const Argument* a) { return is_called(*a, name); });
     if (found == arguments.end()) {
       std::vector<std::string> names;
       for (const Argument* argument : arguments) names.push_back(argument->name);
@@ -134,7 +137,8 @@ Bindings::Bindings(const KernelInfo& kernel, const std::vector<NameAndValue>& se
     set(**found, value);
   }
   for (const Argument* argument : arguments)
-    if (!given.count(argument)) throw UsageError("kernel '" + kernel.name + "' needs a value for " + describe(*argument));
+    if (!given.count(argument))
+      throw UsageError("kernel '" + kernel.name + "' needs a value for " + describe(*argument));
 }
 
 void Bindings::set(const Argument& argument, const std::string& value) {

@@ -85,7 +85,8 @@ bool is_in_range(const ElementType& type, const std::string& text, uint64_t valu
   return (number < 0) == is_negative && number >> (bits - 1) == (is_negative ? -1 : 0);
 }
 
-void append_parsed(std::vector<std::byte>& bytes, const ElementType& type, const std::string& text, const std::string& what) {
+void append_parsed(std::vector<std::byte>& bytes, const ElementType& type, const std::string& text,
+                   const std::string& what) {
   char* end = nullptr;
   errno = 0;
   if (type.kind == NumberKind::Bool) {
@@ -123,7 +124,8 @@ const ElementType* element_type_of(const std::string& msl_type) {
 
 const ElementType* element_type_from_code(const std::string& code) {
   if (code == "<V2") return element_type_of("bfloat");
-  const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const ElementType& type) { return code == type.code; });
+  const auto* const found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const ElementType& type) { return code == type.code; });
   return found == std::end(kTypes) ? nullptr : found;
 }
 

@@ -17,8 +17,8 @@ struct ElementType {
   size_t size;  ///< bytes
 };
 
-/// What a type of MSL is made of, seen through pointers, vectors and atomics: float for "device const float4*". Null for
-/// a structure.
+/// What a type of MSL is made of, seen through pointers, vectors and atomics: float for "device const float4*". Null
+/// for a structure.
 const ElementType* element_type_of(const std::string& msl_type);
 /// The type that an .npy header calls `code`; null for one that MSL lacks.
 const ElementType* element_type_from_code(const std::string& code);

@@ -18,21 +18,25 @@ constexpr size_t kAlignment = 64;
 
 uint32_t little_endian(const std::string& text, size_t at, size_t bytes) {
   uint32_t value = 0;
-  for (size_t i = 0; i < bytes; ++i) value |= static_cast<uint32_t>(static_cast<unsigned char>(text[at + i])) << (8 * i);
+  for (size_t i = 0; i < bytes; ++i)
+    value |= static_cast<uint32_t>(static_cast<unsigned char>(text[at + i])) << (8 * i);
   return value;
 }
 
 // The value that the header has for `key`.
-std::string field(const std::string& path, const std::string& header, const std::string& key, const std::string& value) {
+std::string field(const std::string& path, const std::string& header, const std::string& key,
+                  const std::string& value) {
   std::smatch match;
-  if (!std::regex_search(header, match, std::regex("'" + key + "'\\s*:\\s*" + value))) fail(path, "no " + key + " in its header");
+  if (!std::regex_search(header, match, std::regex("'" + key + "'\\s*:\\s*" + value)))
+    fail(path, "no " + key + " in its header");
   return match[1];
 }
 
 size_t element_size(const std::string& path, const std::string& code) {
   std::smatch match;
   if (code.starts_with('>')) fail(path, "big-endian numbers; save it as a.astype(a.dtype.newbyteorder('='))");
-  if (!std::regex_match(code, match, std::regex("[<|=]?[?bBiufcV]([0-9]{1,2})"))) fail(path, "elements '" + code + "' are not numbers");
+  if (!std::regex_match(code, match, std::regex("[<|=]?[?bBiufcV]([0-9]{1,2})")))
+    fail(path, "elements '" + code + "' are not numbers");
   return std::stoul(match[1]);
 }
 

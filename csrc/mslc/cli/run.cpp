@@ -116,7 +116,8 @@ void execute(const Kernel& kernel, const Launch& launch, unsigned threads) {
   std::vector<std::jthread> workers;
   for (unsigned i = 0; i < threads; ++i)
     workers.emplace_back([&] {
-      for (uint64_t first; (first = next.fetch_add(chunk)) < count;) kernel.execute(launch, first, std::min(first + chunk, count));
+      for (uint64_t first; (first = next.fetch_add(chunk)) < count;)
+        kernel.execute(launch, first, std::min(first + chunk, count));
     });
 }
 
@@ -145,7 +146,8 @@ void report(const Bindings& bindings, const std::vector<NameAndValue>& saved) {
   for (const auto& [name, path] : saved) write_npy(path, bindings.contents(name));
   std::vector<std::vector<std::string>> rows;
   for (const std::string& name : bindings.writable()) {
-    if (std::any_of(saved.begin(), saved.end(), [&](const NameAndValue& setting) { return setting.first == name; })) continue;
+    if (std::any_of(saved.begin(), saved.end(), [&](const NameAndValue& setting) { return setting.first == name; }))
+      continue;
     const Array array = bindings.contents(name);
     rows.push_back({name, type_and_shape(array), summary(array)});
   }

@@ -30,7 +30,8 @@ class AddressSpaceCheck : public CheckVisitor<AddressSpaceCheck> {
   bool VisitDeclaratorDecl(clang::DeclaratorDecl* declaration) {
     const clang::QualType pointee = written_pointee(*declaration);
     if (pointee.isNull() || pointee->isFunctionType() || may_name_space(pointee)) return true;
-    if (pointee.getAddressSpace() != clang::LangAS::Default || !written_.is_bare(declaration->getLocation())) return true;
+    if (pointee.getAddressSpace() != clang::LangAS::Default || !written_.is_bare(declaration->getLocation()))
+      return true;
     const bool reference = declaration->getType()->isReferenceType();
     report(declaration->getLocation(), "a %0 must name its address space: device, constant, threadgroup or thread",
            reference ? "reference" : "pointer");
@@ -78,7 +79,8 @@ class AddressSpaceCheck : public CheckVisitor<AddressSpaceCheck> {
       object = cast->getSubExpr();
     }
     if (!object || !method || method->isImplicit() || is_library(*method)) return;
-    const clang::QualType type = object->getType()->isPointerType() ? object->getType()->getPointeeType() : object->getType();
+    const clang::QualType type =
+        object->getType()->isPointerType() ? object->getType()->getPointeeType() : object->getType();
     if (type.getAddressSpace() != kConstant || find_annotation(*method, "constant_object")) return;
     report(location, "'%0' is called on an object in the constant address space but not declared 'const constant'",
            method->getNameAsString());

@@ -83,7 +83,8 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
   void check_truth(const clang::Expr& expression, clang::SourceLocation location) {
     if (accepted_.contains(&expression)) return;
     const unsigned length = expression.getType()->castAs<clang::ExtVectorType>()->getNumElements();
-    report(location, "the bool%0 that a comparison yields must be named here: write bool%0(...)", std::to_string(length));
+    report(location, "the bool%0 that a comparison yields must be named here: write bool%0(...)",
+           std::to_string(length));
   }
 
   void check_vector(clang::QualType type, clang::SourceLocation location) {

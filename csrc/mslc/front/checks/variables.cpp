@@ -17,7 +17,8 @@ class LateValueFinder : public clang::RecursiveASTVisitor<LateValueFinder> {
       const bool late = find_annotation(*variable, "function_constant") ||
                         find_annotation(*variable, "function_constant_defined");
       if (late) found = true;
-      if (!late && variable->hasInit() && visited_.insert(variable).second) TraverseStmt(const_cast<clang::Expr*>(variable->getInit()));
+      if (!late && variable->hasInit() && visited_.insert(variable).second)
+        TraverseStmt(const_cast<clang::Expr*>(variable->getInit()));
     }
     return !found;
   }
@@ -101,7 +102,8 @@ class VariableCheck : public CheckVisitor<VariableCheck> {
     LateValueFinder late;
     late.TraverseStmt(const_cast<clang::Expr*>(initializer));
     if (!late.found) {
-      report(initializer->getExprLoc(), "initializer of a variable in the constant address space must be a constant expression");
+      report(initializer->getExprLoc(),
+             "initializer of a variable in the constant address space must be a constant expression");
     }
   }
 

@@ -32,7 +32,8 @@ bool ends_declaration(const TokenBuffer& tokens, size_t index) {
 
 // Whether an address space is named between the start of the declaration and the declarator's operator at `index`.
 bool names_space(const TokenBuffer& tokens, size_t index) {
-  bool in_list = false;  // past the comma of `thread float *a = x, *b`: all up to the statement's start is one declaration
+  bool in_list =
+      false;  // past the comma of `thread float *a = x, *b`: all up to the statement's start is one declaration
   for (size_t i = index; i != TokenBuffer::npos; --i) {
     if (is_address_space(tokens, i)) return true;
     if (tokens.is(i, tok::greater) || (in_list && tokens.is(i, tok::r_paren))) {
