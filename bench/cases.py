@@ -6,6 +6,7 @@ A case makes the same work for a device: `make("metal", n)` returns a function t
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -29,6 +30,11 @@ class Case:
     size: int
     make: Callable[[str, int], Work]
     sizes: tuple[int, ...] = SIZES
+
+
+@cache
+def _shader():
+    return torch_metal.compile_shader((Path(__file__).parent / "kernels.metal").read_text())
 
 
 def _random(shape, dtype: torch.dtype, device: str) -> torch.Tensor:
@@ -101,7 +107,7 @@ def _matmul(dtype: torch.dtype):
 
 
 def _sketch(kernel: str, dtype: torch.dtype, tile: int, threads: tuple[int, int]):
-    """A GEMM of bench/gemm.metal on metal, torch.mm on the CPU. `threads` compute a tile of tile x tile."""
+    """A GEMM of bench/kernels.metal on metal, torch.mm on the CPU. `threads` compute a tile of tile x tile."""
 
     def make(device: str, n: int) -> Work:
         if device == "cpu":
@@ -109,7 +115,7 @@ def _sketch(kernel: str, dtype: torch.dtype, tile: int, threads: tuple[int, int]
         side = math.isqrt(n)
         a, b = (_random((side, side), dtype, device) for _ in range(2))
         out = torch.empty_like(a)
-        function = getattr(torch_metal.compile_shader((Path(__file__).parent / "gemm.metal").read_text()), kernel)
+        function = getattr(_shader(), kernel)
         groups = max(1, side // tile)
         grid = (groups * threads[0], groups * threads[1])
         return lambda: function(out, a, b, side, arg_casts="uint32", threads=grid, group_size=threads)
@@ -117,21 +123,16 @@ def _sketch(kernel: str, dtype: torch.dtype, tile: int, threads: tuple[int, int]
     return make
 
 
-def _index_add(device: str, n: int) -> Work:
-    """Rows of 512 elements, as in the gradient of an embedding."""
+def _scatter_rows(device: str, n: int) -> Work:
+    """Rows of 512 elements, as in the gradient of an embedding: float atomics on metal, index_add on the CPU."""
     rows = max(2, n // 512)
     indices = torch.randint(2 * rows, (rows,), generator=torch.Generator().manual_seed(0)).to(device)
     source = _random((rows, 512), torch.float32, device)
     out = torch.zeros(2 * rows, 512, device=device)
-    return lambda: out.index_add_(0, indices, source)
-
-
-def _scatter_add(device: str, n: int) -> Work:
-    """One element to a random place each."""
-    indices = torch.randint(n, (n,), generator=torch.Generator().manual_seed(0)).to(device)
-    source = _random(n, torch.float32, device)
-    out = torch.zeros(n, device=device)
-    return lambda: out.scatter_add_(0, indices, source)
+    if device == "cpu":
+        return lambda: out.index_add_(0, indices, source)
+    kernel = _shader().scatter_rows
+    return lambda: kernel(out, indices, source, 512, arg_casts="uint32", threads=(512, rows), group_size=(256, 1))
 
 
 def _cases() -> list[Case]:
@@ -151,14 +152,13 @@ def _cases() -> list[Case]:
         cases.append(Case(f"{operation.__name__}, all", 1.3, 16 * MEGA, _reduction(operation, None)))
         cases.append(Case(f"{operation.__name__}, rows", 1.3, 16 * MEGA, _reduction(operation, 1)))
         cases.append(Case(f"{operation.__name__}, columns", 1.3, 16 * MEGA, _reduction(operation, 0)))
-    cases.append(Case("tiled GEMM f32", 2.0, MEGA, _sketch("gemm_tiled", f32, 64, (16, 16)), MATRIX_SIZES[2:]))
+    cases.append(Case("tiled GEMM f32", 2.0, MEGA, _sketch("gemm_tiled", f32, 64, (256, 1)), MATRIX_SIZES[2:]))
     for dtype in (f32, bf16):
         make = _sketch(f"gemm_simdgroup_{names[dtype]}", dtype, 32, (32, 1))
         cases.append(Case(f"simdgroup GEMM {names[dtype]}", 2.0, MEGA, make, MATRIX_SIZES))
     for dtype in (f32, bf16):
         cases.append(Case(f"mm {names[dtype]}", 2.0, MEGA, _matmul(dtype), MATRIX_SIZES))
-    cases.append(Case("scatter rows (index_add)", 1.5, 8 * MEGA, _index_add))
-    cases.append(Case("scatter (scatter_add)", 1.5, MEGA, _scatter_add))
+    cases.append(Case("scatter, float atomics", 1.5, 8 * MEGA, _scatter_rows))
     return cases
 
 

@@ -11,8 +11,9 @@ constant constexpr float kGeluCubic = 0.044715f;
 inline float normal_cdf(float x) { return 0.5f * (1 + c10::metal::erf(x * M_SQRT1_2_F)); }
 inline float normal_pdf(float x) { return 0.5f * M_2_SQRTPI_F * M_SQRT1_2_F * math::exp(-0.5f * x * x); }
 
+/// 0.5 x (1 + tanh(u)), where (1 + tanh(u)) / 2 is the logistic function of 2 u.
 inline float gelu_tanh_of(float x) {
-  return 0.5f * x * (1 + math::tanh(kSqrt2OverPi * (x + kGeluCubic * x * x * x)));
+  return x / (1 + math::exp(-2 * kSqrt2OverPi * (x + kGeluCubic * x * x * x)));
 }
 inline float gelu_slope(float x) { return normal_cdf(x) + x * normal_pdf(x); }
 inline float gelu_tanh_slope(float x) {

@@ -58,3 +58,29 @@ kernel void move_strided(device Bits* to [[buffer(0)]], device const Bits* from 
                          constant CopyLayout& layout [[buffer(2)]], uint3 p [[thread_position_in_grid]]) {
   to[element_offset(layout, layout.to, p)] = from[element_offset(layout, layout.from, p)];
 }
+
+constant constexpr uint kTile = 32;
+
+/// Where the source is contiguous along y and the destination along x: one SIMD-group for each tile, which it reads by
+/// rows of the one and writes by rows of the other.
+template <class Bits>
+kernel void move_transposed(device Bits* to [[buffer(0)]], device const Bits* from [[buffer(1)]],
+                            constant CopyLayout& layout [[buffer(2)]], uint3 group [[threadgroup_position_in_grid]],
+                            uint lane [[thread_index_in_simdgroup]]) {
+  threadgroup Bits tile[kTile][kTile + 1];  // one more, so that columns do not meet in one bank
+  const uint3 start(group.x * kTile, group.y * kTile, group.z);
+  to += element_offset(layout, layout.to, start);
+  from += element_offset(layout, layout.from, start);
+  const uint columns = min(kTile, layout.sizes[0] - start.x), rows = min(kTile, layout.sizes[1] - start.y);
+  if (columns == kTile && rows == kTile) {
+    for (uint i = 0; i < kTile; ++i) tile[i][lane] = from[int(i) * layout.from[0] + int(lane)];
+    simdgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint i = 0; i < kTile; ++i) to[int(i) * layout.to[1] + int(lane)] = tile[lane][i];
+  } else {
+    for (uint i = 0; i < columns; ++i)
+      if (lane < rows) tile[i][lane] = from[int(i) * layout.from[0] + int(lane)];
+    simdgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint i = 0; i < rows; ++i)
+      if (lane < columns) to[int(i) * layout.to[1] + int(lane)] = tile[lane][i];
+  }
+}

@@ -7,30 +7,22 @@ using namespace torch_metal;
 
 namespace torch_metal {
 
-/// Maximum, and sum of exponentials relative to it.
-struct ExpSum {
-  float max, sum;
-};
-inline ExpSum shuffle(ExpSum a, ushort lane) { return {shuffle(a.max, lane), shuffle(a.sum, lane)}; }
-
-/// e^(a - b), where -inf - -inf is no difference.
-inline float exp_difference(float a, float b) { return a == b ? 1 : precise::exp(a - b); }
-
-struct exp_sum_op {
-  using Acc = ExpSum;
-  static Acc identity() { return {-INFINITY, 0}; }
-  static Acc combine(Acc a, Acc b) {
-    const float max = a.max > b.max || isnan(a.max) ? a.max : b.max;
-    return {max, a.sum * exp_difference(a.max, max) + b.sum * exp_difference(b.max, max)};
-  }
+/// A NaN beats everything.
+struct float_max_op {
+  using Acc = float;
+  static Acc identity() { return -INFINITY; }
+  static Acc combine(Acc a, Acc b) { return Greater::beats(b, a) ? b : a; }
 };
 
+// `scaled`: the result is the exponential times a factor that is the same for the whole line.
 struct softmax_op {
+  static constexpr constant bool scaled = true;
   static float value(float x, float max, float sum) { return precise::exp(x - max) / sum; }
   static float gradient_term(float grad, float y) { return grad * y; }
   static float gradient(float grad, float y, float sum) { return (grad - sum) * y; }
 };
 struct log_softmax_op {
+  static constexpr constant bool scaled = false;
   static float value(float x, float max, float sum) { return x - max - precise::log(sum); }
   static float gradient_term(float grad, float) { return grad; }
   static float gradient(float grad, float y, float sum) { return grad - precise::exp(y) * sum; }
@@ -49,23 +41,39 @@ inline Line column_line(uint2 position, constant SoftmaxParams& p) {
 }
 
 template <class T>
-inline ExpSum exp_sum(device const T* x, thread const Line& line) {
+inline float line_max(device const T* x, thread const Line& line) {
   float max = -INFINITY;
-  for (uint i = line.first; i < line.size; i += line.step) {
-    const float value = x[ulong(i) * line.stride];
-    max = value > max || isnan(value) ? value : max;
-  }
-  const float shift = max == -INFINITY ? 0 : max;
-  float sum = 0;
   for (uint i = line.first; i < line.size; i += line.step)
-    sum += precise::exp(float(x[ulong(i) * line.stride]) - shift);
-  return {max, sum};
+    max = float_max_op::combine(max, float(x[ulong(i) * line.stride]));
+  return max;
+}
+
+/// An output that holds exponentials as they are saves computing them twice.
+template <class Op, class Out>
+constexpr constant bool keeps_exponentials = Op::scaled && is_same_v<Out, float>;
+
+template <class Op, class T, class Out>
+inline float exponential_sum(device const T* x, device Out* out, float max, thread const Line& line) {
+  float sum = 0;
+  for (uint i = line.first; i < line.size; i += line.step) {
+    const float e = precise::exp(float(x[ulong(i) * line.stride]) - max);
+    if constexpr (keeps_exponentials<Op, Out>) out[ulong(i) * line.stride] = e;
+    sum += e;
+  }
+  return sum;
 }
 
 template <class Op, class T, class Out>
-inline void write_softmax(device const T* x, device Out* out, ExpSum total, thread const Line& line) {
-  for (uint i = line.first; i < line.size; i += line.step)
-    out[ulong(i) * line.stride] = Out(Op::value(float(x[ulong(i) * line.stride]), total.max, total.sum));
+inline void write_softmax(device const T* x, device Out* out, float max, float sum, thread const Line& line) {
+  const float factor = 1 / sum;
+  for (uint i = line.first; i < line.size; i += line.step) {
+    const ulong at = ulong(i) * line.stride;
+    if constexpr (keeps_exponentials<Op, Out>) {
+      out[at] *= factor;
+    } else {
+      out[at] = Out(Op::value(float(x[at]), max, sum));
+    }
+  }
 }
 
 template <class Op, class T>
@@ -93,12 +101,14 @@ kernel void softmax_rows(device const T* x [[buffer(0)]], device Out* out [[buff
                          constant SoftmaxParams& p [[buffer(2)]], uint row [[threadgroup_position_in_grid]],
                          uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]],
                          uint simdgroups [[simdgroups_per_threadgroup]]) {
-  threadgroup ExpSum shared[32];
+  threadgroup float shared[2][32];
   const Line line = row_line(row, lane, simdgroup, simdgroups, p);
   x += line.base;
   out += line.base;
-  const ExpSum total = threadgroup_all<exp_sum_op>(exp_sum(x, line), shared, lane, simdgroup, simdgroups);
-  write_softmax<Op>(x, out, total, line);
+  const float max = threadgroup_all<float_max_op>(line_max(x, line), shared[0], lane, simdgroup, simdgroups);
+  const float part = exponential_sum<Op>(x, out, max, line);
+  const float sum = threadgroup_all<float_sum_op>(part, shared[1], lane, simdgroup, simdgroups);
+  write_softmax<Op>(x, out, max, sum, line);
 }
 
 /// One thread for each line.
@@ -107,7 +117,9 @@ kernel void softmax_columns(device const T* x [[buffer(0)]], device Out* out [[b
                             constant SoftmaxParams& p [[buffer(2)]], uint2 position [[thread_position_in_grid]]) {
   const Line line = column_line(position, p);
   x += line.base;
-  write_softmax<Op>(x, out + line.base, exp_sum(x, line), line);
+  out += line.base;
+  const float max = line_max(x, line);
+  write_softmax<Op>(x, out, max, exponential_sum<Op>(x, out, max, line), line);
 }
 
 template <class Op, class T, class Out>

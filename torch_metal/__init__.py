@@ -10,11 +10,19 @@ import time
 import torch
 
 from torch_metal import _C, dlpack, metal
-from torch_metal.routes import fallback_operators, reset_route_counts, route_counts
+from torch_metal.routes import fallback_operators, operator_routes, record_operators, reset_route_counts, route_counts
 from torch_metal.shader import compile_shader
 from torch_metal.version import __version__
 
-__all__ = ["__version__", "compile_shader", "fallback_operators", "reset_route_counts", "route_counts"]
+__all__ = [
+    "__version__",
+    "compile_shader",
+    "fallback_operators",
+    "operator_routes",
+    "record_operators",
+    "reset_route_counts",
+    "route_counts",
+]
 
 
 def _register() -> None:

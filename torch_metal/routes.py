@@ -22,3 +22,14 @@ def fallback_operators() -> dict[str, int]:
     """The operators that fell back since the last reset, with their counts. ``TORCH_METAL_FALLBACK=error`` makes a
     fallback a NotImplementedError instead."""
     return _C.fallback_operators()
+
+
+def record_operators(on: bool) -> None:
+    """Whether calls are also counted by operator, for :func:`operator_routes`. Costs a lock a call; off at first."""
+    _C.record_operators(on)
+
+
+def operator_routes() -> dict[str, dict[str, int]]:
+    """Calls of each operator (``"mul.out"``) since the last reset, by the worst route taken in it or in the operators
+    that it calls itself."""
+    return {name.removeprefix("aten::"): counts for name, counts in _C.operator_routes().items()}

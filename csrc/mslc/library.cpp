@@ -30,6 +30,7 @@ Digest translation_key(std::string_view source, const CompileOptions& options) {
   }
   hasher.add(options.macros.size());
   for (const auto& [name, value] : options.macros) hasher.add(name).add(value);
+  if (options.validate) hasher.add("validate");
   return hasher.finish();
 }
 
@@ -59,14 +60,18 @@ class TranslatedLibrary : public Library {
   const std::vector<FunctionConstant>& function_constants() const override { return source_.constants; }
 
   std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants) const override {
+    return load(deserialise(machine_code(name, constants)), kernels()[index_of(name)]);
+  }
+
+  std::string machine_code(const std::string& name, const ConstantValues& constants) const override {
     const size_t index = index_of(name);
     const Digest key = kernel_key(index, constants);
-    if (const std::optional<std::string> known = load_from_cache(key)) return load(deserialise(*known), kernels()[index]);
+    if (std::optional<std::string> known = load_from_cache(key)) return std::move(*known);
     llvm::LLVMContext context;
-    const CompiledKernel compiled =
-        generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_);
-    store_in_cache(key, serialise(compiled));
-    return load(compiled, kernels()[index]);
+    std::string bytes = serialise(
+        generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_));
+    store_in_cache(key, bytes);
+    return bytes;
   }
 
   std::string code(const std::string& name, CodeForm form, const ConstantValues& constants) const override {
@@ -86,6 +91,7 @@ class TranslatedLibrary : public Library {
     Hasher hasher;
     hasher.add("kernel").add(compiler_digest()).add(digest_).add(source_.kernel_functions[index]);
     hasher.add(target_description(options_)).add(uint64_t{options_.fast_math}).add(constants.size());
+    if (options_.validate) hasher.add("validate");
     for (const auto& [constant, bytes] : constants)
       hasher.add(constant).add(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     return hasher.finish();

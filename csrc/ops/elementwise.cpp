@@ -125,9 +125,13 @@ Extent grid_of(const StridedLayout& layout) {
   return grid;
 }
 
-/// Whole SIMD-groups along x where there are enough threads, so that lanes are neighbours in memory.
+/// Whole SIMD-groups along x where there are enough threads, so that lanes are neighbours in memory. Several rows if
+/// each is whole SIMD-groups.
 Extent threadgroup_of(const Extent& grid) {
-  if (grid.x >= 32) return {std::min((grid.x + 31) / 32 * 32, kThreads), 1, 1};
+  if (grid.x >= 32) {
+    const uint64_t x = std::min((grid.x + 31) / 32 * 32, kThreads);
+    return {x, grid.x % 32 == 0 ? std::min(grid.y, kThreads / x) : 1, 1};
+  }
   return {grid.x, std::min(grid.y, kThreads / grid.x), 1};
 }
 

@@ -193,7 +193,7 @@ Tensor without_stride(const Tensor& tensor, int64_t dim, int64_t size) {
 }
 
 Tensor expand_index(const Tensor& index, int64_t dim, IntArrayRef sizes) {
-  at::DimVector shape(sizes.size(), 1);
+  std::vector<int64_t> shape(sizes.size(), 1);
   shape[dim] = index.numel();
   return index.to(at::kLong).reshape(shape).expand(sizes);
 }

@@ -124,12 +124,15 @@ at::Tensor as_batch(const at::Tensor& matrix) { return matrix.dim() == 3 ? matri
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
   if (out.numel() == 0) return;
-  if (shares_memory(out, a) || shares_memory(out, b)) {
-    const at::Tensor product = at::empty_like(out);
-    matmul_into(product, a, b, self, beta, alpha);
-    out.copy_(product);
-    return;
-  }
+  if (!shares_memory(out, a) && !shares_memory(out, b)) return matmul_into_disjoint(out, a, b, self, beta, alpha);
+  const at::Tensor product = at::empty_like(out);
+  matmul_into_disjoint(product, a, b, self, beta, alpha);
+  out.copy_(product);
+}
+
+void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
+                          const at::Scalar& beta, const at::Scalar& alpha) {
+  if (out.numel() == 0) return;
   TORCH_CHECK(out.scalar_type() != at::kBool, "matrix multiplication is not implemented for 'Bool'");
   const at::Tensor operands[] = {as_batch(out), as_batch(a.resolve_conj()), as_batch(b.resolve_conj()),
                                  as_batch(self.resolve_conj())};

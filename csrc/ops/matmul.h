@@ -12,6 +12,10 @@ namespace torch_metal {
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const c10::Scalar& beta, const c10::Scalar& alpha);
 
+/// The same where the caller knows that `out` has no element in common with a and b, such as blocks of one matrix.
+void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
+                          const c10::Scalar& beta, const c10::Scalar& alpha);
+
 /// out = a b.
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
 

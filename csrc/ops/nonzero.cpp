@@ -46,6 +46,27 @@ Tensor nonzero(const Tensor& self) {
   return nonzero_out(self, out);
 }
 
+/// The first `size` rows of nonzero; `fill_value` where there are fewer.
+Tensor& nonzero_static_out(const Tensor& self, int64_t size, int64_t fill_value, Tensor& out) {
+  TORCH_CHECK(size >= 0, "nonzero_static: 'size' must be an non-negative integer");
+  TORCH_CHECK(out.scalar_type() == at::kLong, "nonzero_static: Expected out tensor to have scalar type ", at::kLong,
+              " but got scalar type ", out.scalar_type());
+  TORCH_CHECK(out.device() == self.device(), "nonzero_static: expected self and out to be on the same device, but got "
+              "out on ", out.device(), " and self on ", self.device());
+  at::native::resize_output(out, {size, self.dim()});
+  if (out.numel() == 0) return out;
+  const Tensor places = torch_metal::nonzero(self);
+  const int64_t found = std::min(places.size(0), size);
+  out.narrow(0, 0, found).copy_(places.narrow(0, 0, found));
+  out.narrow(0, found, size - found).fill_(fill_value);
+  return out;
+}
+
+Tensor nonzero_static(const Tensor& self, int64_t size, int64_t fill_value) {
+  Tensor out = at::empty({0}, self.options().dtype(at::kLong));
+  return nonzero_static_out(self, size, fill_value, out);
+}
+
 Tensor masked_select(const Tensor& self, const Tensor& mask) {
   TORCH_CHECK(mask.scalar_type() == at::kBool, "masked_select: expected BoolTensor for mask");
   const auto at_least_1d = [](const Tensor& t) { return t.dim() == 0 ? t.unsqueeze(0) : t; };
@@ -87,6 +108,8 @@ Tensor& masked_scatter_(Tensor& self, const Tensor& mask, const Tensor& source) 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "nonzero", nonzero);
   METAL_IMPL(m, "nonzero.out", nonzero_out);
+  METAL_IMPL(m, "nonzero_static", nonzero_static);
+  METAL_IMPL(m, "nonzero_static.out", nonzero_static_out);
   METAL_IMPL(m, "masked_select", masked_select);
   METAL_IMPL(m, "masked_select.out", masked_select_out);
   METAL_IMPL(m, "masked_scatter_", masked_scatter_);

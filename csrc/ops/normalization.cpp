@@ -142,7 +142,7 @@ Tensors3 native_layer_norm(const Tensor& input, IntArrayRef normalized_shape, co
   const Tensor dense_bias = bias.defined() ? bias.to(typed.scalar_type()).contiguous() : typed;
   launch_groups(
       kernel("normalization", "layer_norm", {metal_type(input.scalar_type()), metal_type(typed.scalar_type())}),
-      {uint64_t(mean.numel())}, {shape.count <= 1024 ? 64u : 256u}, input.contiguous(), out, mean, rstd, dense_weight,
+      {uint64_t(mean.numel())}, {row_threads(shape.count)}, input.contiguous(), out, mean, rstd, dense_weight,
       dense_bias, params);
   return {out, mean, rstd};
 }

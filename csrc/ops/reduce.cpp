@@ -16,6 +16,7 @@ constexpr int64_t kColumnChunk = 1024;  // elements that a thread adds up
 constexpr int64_t kGroups = 64;         // threadgroups worth having
 constexpr int64_t kMinRowChunk = 4096;
 constexpr int64_t kMinColumnChunk = 64;
+constexpr int64_t kLongChunk = 8192;    // elements that are worth a second SIMD-group, and so a barrier
 constexpr int64_t kSimdWidth = 32;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -119,7 +120,7 @@ class Plan {
     params.outer_chunk = outer_chunk;
     params.inner_splits = narrow(ceil_div(params.inner_size, inner_chunk));
     params.splits = narrow(params.inner_splits * ceil_div(params.outer_size, outer_chunk));
-    threads = (columns ? lanes : inner_chunk * outer_chunk) > kSimdWidth ? 2 * kSimdWidth : kSimdWidth;
+    threads = (columns ? lanes > kSimdWidth : inner_chunk * outer_chunk > kLongChunk) ? 2 * kSimdWidth : kSimdWidth;
     params.wide = inner_chunk >= threads;
   }
 

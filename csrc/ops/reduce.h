@@ -23,6 +23,9 @@ struct ReductionOp {
 /// reduced; outputs keep their own dtypes. Any number of dimensions up to 16 after coalescing, any strides.
 void launch_reduction(const at::TensorIteratorBase& iterator, const ReductionOp& op);
 
+/// Threads of a threadgroup that reduces one row to itself: a single SIMD-group needs no barriers.
+inline uint64_t row_threads(int64_t size) { return size <= 1024 ? 32 : 256; }
+
 /// An iterator that reduces `inputs`, broadcast together, into `outputs`, whose reduced dimensions have size 1.
 at::TensorIterator reduction_iterator(at::TensorList outputs, at::TensorList inputs);
 

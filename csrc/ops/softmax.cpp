@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ops/structured.h"
+#include "ops/reduce.h"
 #include "runtime/launch.h"
 #include "softmax_params.h"
 
@@ -39,7 +40,7 @@ void launch_softmax(const std::string& function, std::string_view op, int64_t di
     launch_threads(instance("_columns"), {uint64_t(lines.inner), uint64_t(lines.outer)}, {x, 64 / x}, tensors...,
                    params);
   } else {
-    launch_groups(instance("_rows"), {uint64_t(lines.outer)}, {lines.size <= 1024 ? 64u : 256u}, tensors..., params);
+    launch_groups(instance("_rows"), {uint64_t(lines.outer)}, {row_threads(lines.size)}, tensors..., params);
   }
 }
 

@@ -1,10 +1,12 @@
 // torch_metal._C: what the Python package calls. Thin; the work is in runtime/.
+#include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
 #include "python/dlpack.h"
 #include "python/shader.h"
 #include "runtime/allocator.h"
 #include "runtime/device.h"
+#include "runtime/flatten_source.h"
 #include "runtime/generator.h"
 #include "runtime/kernel_library.h"
 #include "runtime/route.h"
@@ -15,13 +17,18 @@ using namespace torch_metal;
 
 namespace {
 
-py::dict routes_as_dict() {
-  const RouteCounts counts = route_counts();
+py::dict as_dict(const RouteCounts& counts) {
   py::dict result;
   result["msl"] = counts.msl;
   result["mps_graph"] = counts.mps_graph;
   result["host"] = counts.host;
   result["fallback"] = counts.fallback;
+  return result;
+}
+
+py::dict operators_as_dict() {
+  py::dict result;
+  for (const auto& [name, counts] : operator_routes()) result[py::str(name)] = as_dict(counts);
   return result;
 }
 
@@ -52,11 +59,14 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("memory_fraction", &memory_fraction);
   m.def("memory_limit", &memory_limit);
 
-  m.def("route_counts", &routes_as_dict);
+  m.def("route_counts", [] { return as_dict(route_counts()); });
   m.def("reset_route_counts", &reset_route_counts);
   m.def("fallback_operators", &fallback_operators);
+  m.def("record_operators", &record_operators);
+  m.def("operator_routes", &operators_as_dict);
 
-  m.def("flatten_source", &flatten_source);
+  m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),
+        py::arg("include_directories") = std::vector<std::string>());
   m.def("to_dlpack", &to_dlpack);
   define_shader(m);
 }

@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <sstream>
 
+#include "metal/validation.h"
 #include "runtime/device.h"
 #include "runtime/stream.h"
 
@@ -26,7 +27,11 @@ constexpr size_t kLargeStep = 2 << 20;       // in these steps
 
 size_t round_up(size_t size, size_t step) { return (size + step - 1) / step * step; }
 
+// While validating, each block is a buffer of its own, just as long as asked for, so that an access past it is found.
+size_t block_size(size_t requested) { return round_up(requested, validating() ? 4 : kAlignment); }
+
 size_t segment_size(size_t size) {
+  if (validating()) return size;
   if (size <= kSmall) return kSmallSegment;
   return size < kLarge ? kMediumSegment : round_up(size, kLargeStep);
 }
@@ -84,7 +89,7 @@ std::string in_words(size_t bytes) {
 }  // namespace
 
 Block* BlockPool::allocate(size_t requested, c10::StreamId stream, size_t limit) {
-  const size_t size = round_up(requested, kAlignment);
+  const size_t size = block_size(requested);
   const bool small = size <= kSmall;
   std::unique_lock<std::mutex> lock(mutex_);
   process_pending();
@@ -167,6 +172,7 @@ Block* BlockPool::take_free(size_t size, c10::StreamId stream, bool small) {
   Block* const block = found->second;
   if (block->stream != stream || block->segment->is_small != small) return nullptr;
   if (!small && size >= kLarge && block->size > 2 * size) return nullptr;
+  if (validating() && block->size != size) return nullptr;
   free_.erase(found);
   count_inactive_split(stats_, block, false);
   return block;
@@ -195,7 +201,7 @@ Block* BlockPool::take_new(size_t size, c10::StreamId stream, bool small, size_t
 // Cuts `block` to `size` if the rest is worth keeping.
 void BlockPool::split(Block* block, size_t size) {
   const bool small = block->segment->is_small;
-  if (block->size - size < (small ? kAlignment : kSmall)) return;
+  if (validating() || block->size - size < (small ? kAlignment : kSmall)) return;
   auto* const rest = new Block{this, block->segment, block->stream, block->data + size, block->size - size};
   rest->previous = block;
   rest->next = block->next;

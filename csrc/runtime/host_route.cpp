@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "runtime/allocator.h"
 #include "runtime/device.h"
 #include "runtime/generator.h"
 #include "runtime/stream.h"
@@ -38,8 +39,11 @@ class HostCall {
       if (a.alias.storage().data() == where && a.alias.sizes() == a.original.sizes() &&
           a.alias.strides() == a.original.strides())
         continue;
-      a.original.resize_(a.alias.sizes());
-      if (a.alias.strides() != a.original.strides()) a.original.as_strided_(a.alias.sizes(), a.alias.strides());
+      const size_t bytes = at::detail::computeStorageNbytes(
+          a.alias.sizes(), a.alias.strides(), a.alias.itemsize(), a.original.storage_offset());
+      c10::StorageImpl* const storage = a.original.storage().unsafeGetStorageImpl();
+      if (bytes > storage->nbytes()) resize_storage(storage, bytes);
+      a.original.unsafeGetTensorImpl()->set_sizes_and_strides(a.alias.sizes(), a.alias.strides());
       Stream::current().synchronize();
       cpu_alias(a.original).copy_(a.alias);
     }

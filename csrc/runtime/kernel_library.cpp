@@ -4,12 +4,12 @@
 #include <c10/util/Exception.h>
 
 #include <mutex>
-#include <set>
 #include <shared_mutex>
 #include <unordered_map>
 
 #include "runtime/device.h"
 #include "runtime/embedded_files.h"
+#include "runtime/flatten_source.h"
 
 namespace torch_metal {
 
@@ -65,76 +65,49 @@ class KernelLibrary {
   std::unordered_map<std::string, std::string> sources_;
 };
 
-// Expands embedded includes. Names the file and line of what follows, so that diagnostics speak of the real files.
-class Flattener {
- public:
-  std::string run(std::string_view source, std::string_view name) {
-    append(source, name);
-    return std::move(text_);
-  }
-
- private:
-  void append(std::string_view source, std::string_view name) {
-    mark(1, name);
-    size_t line_number = 0;
-    while (!source.empty()) {
-      const size_t end = std::min(source.find('\n'), source.size() - 1) + 1;
-      const std::string_view line = source.substr(0, end);
-      source.remove_prefix(end);
-      ++line_number;
-      if (line.starts_with("#pragma once")) {
-        text_ += '\n';
-      } else if (const EmbeddedFile* file = included_file(line)) {
-        if (!seen_.insert(file->name).second) {
-          text_ += '\n';
-          continue;
-        }
-        append({file->text, file->size}, file->name);
-        mark(line_number + 1, name);
-      } else {
-        text_ += line;
-      }
-    }
-    if (!text_.ends_with('\n')) text_ += '\n';
-  }
-
-  void mark(size_t line, std::string_view name) {
-    text_.append("#line ").append(std::to_string(line)).append(" \"").append(name).append("\"\n");
-  }
-
-  // The embedded file that an #include line names, if it does.
-  static const EmbeddedFile* included_file(std::string_view line) {
-    static constexpr std::string_view kBlank = " \t";
-    const auto skip_blank = [&] { line.remove_prefix(std::min(line.find_first_not_of(kBlank), line.size())); };
-    skip_blank();
-    if (!line.starts_with('#')) return nullptr;
-    line.remove_prefix(1);
-    skip_blank();
-    if (!line.starts_with("include")) return nullptr;
-    line.remove_prefix(7);
-    skip_blank();
-    if (line.empty() || (line[0] != '"' && line[0] != '<')) return nullptr;
-    const size_t end = line.find(line[0] == '"' ? '"' : '>', 1);
-    return end == std::string_view::npos ? nullptr : find_embedded_file(line.substr(1, end - 1));
-  }
-
-  std::string text_;
-  std::set<std::string_view> seen_;
-};
-
 std::string error_text(const NS::Error* error) {
   return error ? error->localizedDescription()->utf8String() : "no reason given";
 }
 
-// Buffers that a launch must bind: one past the highest index that the kernel's signature names.
-unsigned argument_count(const MTL::ComputePipelineReflection* reflection) {
-  unsigned count = 0;
+// What the signature names: buffers and threadgroup memory.
+std::vector<KernelArgument> arguments_of(const MTL::ComputePipelineReflection* reflection) {
+  std::vector<KernelArgument> arguments;
   const NS::Array* const bindings = reflection->bindings();
   for (NS::UInteger i = 0; i < bindings->count(); ++i) {
     const auto* const binding = bindings->object<MTL::Binding>(i);
-    if (binding->type() == MTL::BindingTypeBuffer) count = std::max(count, static_cast<unsigned>(binding->index()) + 1);
+    KernelArgument argument{binding->name()->utf8String(), static_cast<unsigned>(binding->index())};
+    if (binding->type() == MTL::BindingTypeBuffer) {
+      const auto* const buffer = bindings->object<MTL::BufferBinding>(i);
+      argument.data_type = buffer->bufferDataType();
+      argument.size = buffer->bufferDataSize();
+      argument.is_read_only = buffer->access() == MTL::BindingAccessReadOnly;
+    } else if (binding->type() == MTL::BindingTypeThreadgroupMemory) {
+      const auto* const memory = bindings->object<MTL::ThreadgroupBinding>(i);
+      argument.is_threadgroup_memory = true;
+      argument.size = memory->threadgroupMemoryDataSize();
+    }
+    arguments.push_back(std::move(argument));
   }
+  return arguments;
+}
+
+// Buffers that a launch must bind: one past the highest index.
+unsigned buffer_count(const std::vector<KernelArgument>& arguments) {
+  unsigned count = 0;
+  for (const KernelArgument& argument : arguments)
+    if (!argument.is_threadgroup_memory) count = std::max(count, argument.index + 1);
   return count;
+}
+
+NS::String* metal_string(const std::string& text) { return NS::String::string(text.c_str(), NS::UTF8StringEncoding); }
+
+NS::Dictionary* metal_dictionary(const std::vector<std::pair<std::string, std::string>>& entries) {
+  std::vector<const NS::Object*> keys, values;
+  for (const auto& [key, value] : entries) {
+    keys.push_back(metal_string(key));
+    values.push_back(metal_string(value));
+  }
+  return NS::Dictionary::dictionary(values.data(), keys.data(), keys.size());
 }
 
 }  // namespace
@@ -145,30 +118,33 @@ const Kernel& kernel(std::string_view family, std::string_view function,
   return library->get(family, function, template_arguments);
 }
 
-MTL::Library* compile_library(const std::string& source) {
+MTL::Library* compile_library(const std::string& source, const LibraryOptions& options) {
   const AutoreleaseScope pool;
-  auto* const options = MTL::CompileOptions::alloc()->init();
-  options->setFastMathEnabled(false);
-  options->setLanguageVersion(MTL::LanguageVersion3_1);
+  auto* const metal_options = MTL::CompileOptions::alloc()->init();
+  metal_options->setFastMathEnabled(options.fast_math);
+  metal_options->setLanguageVersion(MTL::LanguageVersion3_1);
+  if (!options.macros.empty()) metal_options->setPreprocessorMacros(metal_dictionary(options.macros));
   NS::Error* error = nullptr;
-  MTL::Library* const library =
-      device()->newLibrary(NS::String::string(source.c_str(), NS::UTF8StringEncoding), options, &error);
-  options->release();
+  MTL::Library* const library = device()->newLibrary(metal_string(source), metal_options, &error);
+  metal_options->release();
   TORCH_CHECK(library, "Failed to compile Metal source:\n", error_text(error));
   return library;
 }
 
-Kernel compile_kernel(MTL::Library* library, const std::string& name) {
+Kernel compile_kernel(MTL::Library* library, const std::string& name, const MTL::FunctionConstantValues* constants) {
   const AutoreleaseScope pool;
-  MTL::Function* const function = library->newFunction(NS::String::string(name.c_str(), NS::UTF8StringEncoding));
-  TORCH_CHECK(function, "The Metal library has no kernel '", name, "'");
   NS::Error* error = nullptr;
+  MTL::Function* const function = constants ? library->newFunction(metal_string(name), constants, &error)
+                                            : library->newFunction(metal_string(name));
+  TORCH_CHECK(function, "The Metal library has no kernel '", name, "'", error ? ": " + error_text(error) : "");
   MTL::ComputePipelineReflection* reflection = nullptr;
   MTL::ComputePipelineState* const pipeline =
       device()->newComputePipelineState(function, MTL::PipelineOptionArgumentInfo, &reflection, &error);
   function->release();
   TORCH_CHECK(pipeline, "Failed to make the Metal kernel '", name, "': ", error_text(error));
-  return {name, pipeline, argument_count(reflection)};
+  std::vector<KernelArgument> arguments = arguments_of(reflection);
+  const unsigned count = buffer_count(arguments);
+  return {name, pipeline, count, std::move(arguments)};
 }
 
 std::string_view metal_type(c10::ScalarType dtype) {
@@ -190,7 +166,5 @@ std::string_view metal_type(c10::ScalarType dtype) {
     default: TORCH_CHECK_NOT_IMPLEMENTED(false, "The metal device has no kernels for ", dtype);
   }
 }
-
-std::string flatten_source(std::string_view source, std::string_view name) { return Flattener().run(source, name); }
 
 }  // namespace torch_metal

@@ -3,8 +3,6 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-
-#include <algorithm>
 #include <array>
 
 #include "runtime/block_pool.h"
@@ -81,7 +79,7 @@ void Dispatch::bind(const BufferRange& range) {
 }
 
 void Dispatch::bind(ThreadgroupMemory memory) {
-  encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, 0);
+  encoder_->setThreadgroupMemoryLength((memory.bytes + 15) / 16 * 16, memory.index);
 }
 
 void Dispatch::bind(const Resources& resources) {

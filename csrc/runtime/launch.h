@@ -46,9 +46,10 @@ struct Resources {
   void add(const at::TensorBase& tensor);
 };
 
-/// Bytes for a [[threadgroup(0)]] argument; give it after all buffers.
+/// Bytes for a [[threadgroup(index)]] argument; give it after all buffers.
 struct ThreadgroupMemory {
   size_t bytes;
+  unsigned index = 0;
 };
 
 namespace detail {

@@ -30,6 +30,7 @@ class OperatorScope {
   OperatorScope* outer_;
   const char* name_;
   Route route_ = Route::none;
+  Route nested_ = Route::none;  // worst of the scopes inside
 };
 
 struct RouteCounts {
@@ -37,6 +38,11 @@ struct RouteCounts {
 };
 RouteCounts route_counts();
 void reset_route_counts();
+
+/// Whether calls are also counted by operator, which costs a lock a call. Off at first.
+void record_operators(bool on);
+/// Calls of each operator since the last reset, by the worst route in it or in the operators it calls.
+std::map<std::string, RouteCounts> operator_routes();
 
 /// Notes that `overload` ("aten::foo.out") fell back; throws if TORCH_METAL_FALLBACK=error.
 void record_fallback(const std::string& overload);

@@ -64,12 +64,13 @@ inline Indexed<V> shuffle(Indexed<V> a, ushort lane) {
   return {torch_metal::shuffle(a.value, lane), torch_metal::shuffle(a.index, lane)};
 }
 
-/// Mean and sum of squared differences from it (Welford, Chan).
+/// Mean and sum of squared differences from it (Welford, Chan). The mean is kept as its distance from one of the values:
+/// beside values far from zero it would lose the digits that the variance is made of.
 struct Moments {
-  float mean, m2, count;
+  float pivot, distance, m2, count;
 };
 inline Moments shuffle(Moments a, ushort lane) {
-  return {shuffle(a.mean, lane), shuffle(a.m2, lane), shuffle(a.count, lane)};
+  return {shuffle(a.pivot, lane), shuffle(a.distance, lane), shuffle(a.m2, lane), shuffle(a.count, lane)};
 }
 
 }  // namespace torch_metal

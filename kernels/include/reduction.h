@@ -161,13 +161,14 @@ struct var_op {
   using Out = Result;
   using Out2 = Result;
   using Acc = Moments;
-  static Acc identity() { return {0, 0, 0}; }
-  static Acc lift(T value, long, constant ReductionParams&) { return {float(value), 0, 1}; }
+  static Acc identity() { return {0, 0, 0, 0}; }
+  static Acc lift(T value, long, constant ReductionParams&) { return {float(value), 0, 0, 1}; }
   static Acc combine(Acc a, Acc b) {
     const float count = a.count + b.count;
     const float fraction = count == 0 ? 0 : b.count / count;
-    const float delta = b.mean - a.mean;
-    return {a.mean + delta * fraction, a.m2 + b.m2 + delta * delta * a.count * fraction, count};
+    const float delta = b.pivot - a.pivot + (b.distance - a.distance);
+    const Acc both = {a.pivot, a.distance + delta * fraction, a.m2 + b.m2 + delta * delta * a.count * fraction, count};
+    return a.count == 0 ? b : both;
   }
   static void store(Acc a, device Out* out, device Out2* mean, constant ReductionParams& p) {
     const float variance = a.m2 / (p.mode == kReciprocalDeviation ? a.count : metal::max(a.count - p.value, 0.0f));
@@ -175,7 +176,7 @@ struct var_op {
                          : p.mode == kStandardDeviation ? metal::precise::sqrt(variance)
                                                         : 1 / metal::precise::sqrt(variance + p.value);
     *out = Out(result);
-    if (p.has_out2) *mean = Out2(a.mean);
+    if (p.has_out2) *mean = Out2(a.pivot + a.distance);
   }
 };
 

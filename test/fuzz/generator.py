@@ -1,166 +1,273 @@
 """Random kernels. The same seed gives the same kernel."""
 
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 
-from test.fuzz import program as p
-from test.fuzz.machine import Machine, Shape
-from test.fuzz.program import BOOL, FLOAT, HALF, INT, LONG, NAMES, SHORT, UCHAR, UINT
+from test.fuzz import atomics
+from test.fuzz.atomics import Atomic, DeviceAtomic, ThreadgroupAtomic
+from test.fuzz.calls import Function, Invoke, Return, TemplateNumber
+from test.fuzz.expressions import Arithmetic, Constant, Convert, Expression, Position, Variable
+from test.fuzz.kernel import Input, Kernel, OutputArray, Shared
+from test.fuzz.machine import Shape
+from test.fuzz.memory import (
+    AddressOf, ComponentPlace, ComponentsPlace, Dereference, ElementPlace, FieldPlace, Load, Place, PointerPlace, VariablePlace,
+)  # fmt: skip
+from test.fuzz.simdgroup import FLOAT_REDUCTIONS, INTEGER_REDUCTIONS, MOVES, First, IsFirst, Move, Reduce, Shuffle, Vote
+from test.fuzz.statements import (
+    Assign, Block, Case, Declare, DeclareArray, Exchange, For, If, Leave, Output, Statement, Switch, Walk, While,
+)  # fmt: skip
+from test.fuzz.types import (
+    BFLOAT, BOOL, CHAR, FLOAT, HALF, INT, LONG, SHORT, UCHAR, UINT, ULONG, USHORT, AnyType, Parameter, Pointer, Struct, Type,
+    vector,
+)  # fmt: skip
+from test.fuzz.values import Array, Scope, Values
 
-PRELUDE = """#include <metal_stdlib>
-using namespace metal;
-
-/// 0 if `lane` is not active.
-template <class T>
-T active_shuffle(T value, ushort lane) {
-  const uint active = uint(static_cast<ulong>(simd_ballot(true)));
-  const T other = simd_shuffle(value, lane);
-  return (active >> lane) & 1 ? other : T(0);
-}
-
-"""
-
-INPUTS = {"in_i": (INT, 1024), "in_u": (UINT, 512), "in_f": (FLOAT, 1024), "in_h": (HALF, 256), "in_s": (SHORT, 256),
-          "in_c": (UCHAR, 256), "in_l": (LONG, 128)}  # fmt: skip
-OUTPUTS = {"out_i": (INT, 3), "out_f": (FLOAT, 2), "out_c": (UCHAR, 4), "out_s": (SHORT, 2)}
-VARIABLES = {"a": INT, "b": INT, "c": INT, "v": UINT, "w": UINT, "f": FLOAT, "g": FLOAT, "h": HALF, "l": LONG}
-PRIVATE = {"pi": (INT, 8), "pf": (FLOAT, 4), "pc": (UCHAR, 4)}
-SHARED = {"ti": INT, "tf": FLOAT}
+SCALAR_WEIGHTS = {INT: 5, UINT: 4, FLOAT: 5, HALF: 3, BFLOAT: 1, LONG: 2, ULONG: 1, SHORT: 2, USHORT: 2, CHAR: 1, UCHAR: 2}
+SIMD_TYPES = (CHAR, UCHAR, SHORT, USHORT, INT, UINT, HALF, FLOAT)
 UNIFORMS = 8
-COUNTERS = 8
-
-GROUPS = [(1,), (7,), (32,), (33,), (64,), (96,), (100,), (256,), (1024,), (8, 8), (16, 16), (32, 4), (5, 7), (64, 2, 2),
-          (4, 4, 4), (32, 1, 3), (16, 2)]  # fmt: skip
 
 
-@dataclass
-class Scope:
-    """Where a statement stands."""
-
-    depth: int = 0
-    in_loop: bool = False
-    in_switch: bool = False
-    uniform: bool = True  # all threads of the threadgroup come here together
-    lockstep: bool = True  # SIMD-group functions may stand here
-    counters: tuple[str, ...] = ()
-
-    def inner(self, **changes) -> "Scope":
-        return Scope(**{**self.__dict__, "depth": self.depth + 1, **changes})
-
-
-class Generator:
+class Generator(Values):
     def __init__(self, seed: int):
-        self.random = Random(seed)
-        self.name = f"fuzz_{seed}"
+        super().__init__(Random(seed))
+        self.seed = seed
         self.names = 0
-        self.budget = self.random.randint(4, 20)  # statements, or compiling would take most of the time
-        self.scope = Scope()
+        self.budget = self.random.randint(3, 14)  # statements, or compiling would take most of the time
         # Threads that have returned never come to a barrier: a kernel has the one or the other.
         self.has_barriers = self.random.random() < 0.5
+        # Every kernel leaves some of the language out, so that others are not always in its company.
+        self.features = {name for name in ("vectors", "structs", "functions", "pointers", "atomics", "constants", "simd", "arrays")
+                         if self.random.random() < 0.6}  # fmt: skip
+        self.structs: list[Struct] = []
+        self.functions: list[Function] = []
+        self.atomics: dict[str, Atomic] = {}
+        self.shared: dict[str, Shared] = {}
+        self.shared_atomics: dict[str, Atomic] = {}
 
-    def choose(self, *weighted):
-        """One of (weight, function) pairs, called."""
-        functions = [function for _, function in weighted]
-        return self.random.choices(functions, [weight for weight, _ in weighted])[0]()
-
-    def new_name(self) -> str:
+    def name(self, stem: str = "n") -> str:
         self.names += 1
-        return f"n{self.names}"
+        return f"{stem}{self.names}"
 
-    # Expressions
+    def global_name(self, stem: str) -> str:
+        """Many kernels share one source."""
+        return f"{self.name(stem)}_{self.seed}"
 
-    def expression(self, type: np.dtype, depth: int = 0) -> p.Expression:
-        if depth > 2 or self.random.random() < 0.3:
-            return self.leaf(type)
-        if type in (FLOAT, HALF):
-            return self.float_expression(type, depth)
-        return self.integer_expression(type, depth)
+    # Types
 
-    def leaf(self, type: np.dtype) -> p.Expression:
-        variables = [name for name, t in VARIABLES.items() if t == type] + (list(self.scope.counters) if type == INT else [])
-        leaves = [(4, lambda: p.Variable(self.random.choice(variables), type)), (1, lambda: self.constant(type))]
-        if type == UINT:
-            leaves.append((2, lambda: p.Position(self.random.choice(["gid", "lid", "lane", "group", "lx", "ly", "gx"]))))
-        if type == INT:
-            leaves.append((1, lambda: p.Uniform(self.random.randrange(UNIFORMS))))
-            leaves.append((1, lambda: p.Convert(INT, p.Position(self.random.choice(["gid", "lid", "lane"])))))
-        return self.choose(*leaves)
+    def random_type(self) -> Type:
+        element = self.random.choices(list(SCALAR_WEIGHTS), list(SCALAR_WEIGHTS.values()))[0]
+        is_vector = "vectors" in self.features and self.random.random() < 0.4
+        return vector(element, self.random.choice([2, 3, 4]) if is_vector else 1)
 
-    def constant(self, type: np.dtype) -> p.Constant:
-        if type in (FLOAT, HALF):
-            return p.Constant(self.random.randint(-9, 9), type)
-        numbers = [0, 1, 2, 3, 7, 9, 31, 100, 1000] + ([] if type == UINT else [-1, -5])
-        return p.Constant(self.random.choice(numbers), type)
+    def random_struct(self) -> Struct:
+        types = [self.random.choice([INT, self.random_type()]) for _ in range(self.random.randint(1, 3))]
+        if self.structs and self.random.random() < 0.4:
+            types.append(self.structs[0])
+        return Struct(self.global_name("S"), tuple((f"m{i}", type) for i, type in enumerate(types)))
 
-    def other_type(self, type: np.dtype) -> p.Expression:
-        sources = {INT: [UINT, LONG, FLOAT, HALF], UINT: [INT, LONG], LONG: [INT, UINT], FLOAT: [INT, HALF], HALF: [INT, FLOAT]}
-        return p.Convert(type, self.expression(self.random.choice(sources[type]), 2))
+    # The whole
 
-    def integer_expression(self, type: np.dtype, depth: int) -> p.Expression:
-        def operands():
-            return self.expression(type, depth + 1), self.expression(type, depth + 1)
+    def kernel(self) -> Kernel:
+        if "structs" in self.features:
+            self.structs = [self.random_struct()]
+            if self.random.random() < 0.3:
+                self.structs.append(self.random_struct())
+        constants = {self.global_name("fc"): self.random.choice([0, 1, 2, 5, -3, 100])} if "constants" in self.features else {}
+        self.kernel_scope = Scope({}, constants=tuple(constants))
+        shape = self.shape()
+        inputs = self.inputs()
+        body = self.declarations()
+        self.define_functions()
+        outputs = self.outputs_in_scope = self.outputs()
+        self.scope = self.kernel_scope
+        while self.budget > 0:
+            body += self.block(self.kernel_scope)
+        body += self.results(outputs)
+        return Kernel(f"fuzz_{self.seed}", shape, body, inputs, outputs, self.atomics, self.shared, self.shared_atomics,
+                      self.structs, self.functions, constants)  # fmt: skip
 
-        def divide():
-            # Clang gives a literal zero as divisor no meaning at all.
-            divisor = p.Variable(self.random.choice([name for name, t in VARIABLES.items() if t == type]), type)
-            return p.Arithmetic(self.random.choice("/%"), self.expression(type, depth + 1), divisor)
-
-        choices = [
-            (10, lambda: p.Arithmetic(self.random.choice(["+", "-", "*", "&", "|", "^", "+", "-"]), *operands())),
-            (2, lambda: p.Arithmetic(self.random.choice(["<<", ">>"]), *operands())),
-            (1, divide),
-            (1, lambda: p.Select(self.condition(depth + 1), *operands())),
-            (1, lambda: p.Unary(self.random.choice(["~", "popcount", "clz"]), self.expression(type, depth + 1))),
-            (2, lambda: self.other_type(type)),
-        ]
-        if type != LONG:
-            choices.append((4, lambda: self.load(type, depth)))
-        return self.choose(*choices)
-
-    def float_expression(self, type: np.dtype, depth: int) -> p.Expression:
-        def operands():
-            return self.expression(type, depth + 1), self.expression(type, depth + 1)
-
-        return self.choose(
-            (6, lambda: p.FloatArithmetic(self.random.choice(["+", "-", "*", "min", "max"]), *operands())),
-            (1, lambda: p.Quotient(*operands())),
-            (1, lambda: p.Select(self.condition(depth + 1), *operands())),
-            (1, lambda: p.Unary(self.random.choice(["floor", "abs"]), self.expression(type, depth + 1))),
-            (2, lambda: self.other_type(type)),
-            (3, lambda: self.load(type, depth)),
-        )
-
-    def load(self, type: np.dtype, depth: int) -> p.Expression:
-        """Of an array of the type, or of a narrower one converted to it."""
-        arrays = {INT: ["in_i", "in_s", "in_c", "pi", "pc"], UINT: ["in_u"], FLOAT: ["in_f", "pf"], HALF: ["in_h"]}[type]
-        name = self.random.choice(arrays)
-        if name in PRIVATE:
-            element, size = PRIVATE[name]
-            load = p.Load(name, element, self.expression(self.random.choice([INT, UINT]), depth + 1), size)
+    def shape(self) -> Shape:
+        """A grid of up to some thousand threads, whose last threadgroups are often cut off."""
+        kind = self.random.randrange(4)
+        if kind == 0:
+            group = (self.random.choice([1, 7, 31, 32, 33, 64, 96, 100, 128, 256, 512, 1024]), 1, 1)
+        elif kind == 1:
+            group = (self.random.randint(1, 1024), 1, 1)
+        elif kind == 2:
+            group = (*self.random.choice([(8, 8), (16, 16), (32, 4), (5, 7), (16, 2), (64, 3), (1, 32), (3, 40)]), 1)
         else:
-            element, size = INPUTS[name]
-            if self.random.random() < 0.4:
-                offset = self.choose((1, lambda: self.constant(INT)), (1, lambda: p.Uniform(self.random.randrange(UNIFORMS))))
-                load = p.Window(name, element, offset, self.random.choice([1, 1, 1, 2, 3, 4]), size)
-            else:
-                load = p.Load(name, element, self.expression(self.random.choice([INT, UINT]), depth + 1), size)
-        return load if element == type else p.Convert(type, load)
+            group = self.random.choice([(64, 2, 2), (4, 4, 4), (32, 1, 3), (3, 5, 7), (1, 2, 16), (2, 2, 2)])
+        grid = [size * self.random.randint(1, 3) - self.random.choice([0, 0, self.random.randrange(size)]) for size in group]
+        # Not too many threads for the reference.
+        grid = [g if size > 1 or i == 0 else self.random.choice([1, 1, 2]) for i, (g, size) in enumerate(zip(grid, group))]
+        return Shape(tuple(grid), group)
 
-    def condition(self, depth: int = 0) -> p.Expression:
-        type = self.random.choice([INT, INT, UINT, FLOAT, HALF, LONG])
-        compare = p.Compare(self.random.choice(["<", ">", "==", "!=", "<=", ">="]), self.expression(type, depth + 1), self.expression(type, depth + 1))
-        if depth < 2 and self.random.random() < 0.2:
-            return p.Logic(self.random.choice(["&&", "||"]), compare, self.condition(depth + 1))
-        return compare
+    def inputs(self) -> dict[str, Input]:
+        numbers = np.random.default_rng(self.seed)
+        inputs = {"u": Input(INT, numbers.integers(0, 20, UNIFORMS).astype("i4"), "constant")}
+        types = [INT, UINT, *(self.random_type() for _ in range(self.random.randint(1, 4)))]
+        types += [INT] if "pointers" in self.features else []
+        types += self.structs[:1] if self.random.random() < 0.5 else []
+        for type in types:
+            name, size = self.name("in"), 2 ** self.random.randint(6, 10)
+            is_constant = isinstance(type, Type) and self.random.random() < 0.15
+            space = "constant" if is_constant else "device const"
+            inputs[name] = Input(type, random_values(numbers, type, size), space)
+            self.kernel_scope.arrays[name] = Array(type, size, space)
+        return inputs
 
-    def uniform_condition(self) -> p.Expression:
-        return p.Compare(self.random.choice("<>"), p.Uniform(self.random.randrange(UNIFORMS)), self.constant(INT))
+    def declarations(self) -> Block:
+        self.scope = self.kernel_scope
+        types = [INT, UINT, *(self.random_type() for _ in range(self.random.randint(2, 6)))]
+        types += [BOOL] if self.random.random() < 0.2 else []
+        body: Block = [self.declare("a", INT, self.first_value(INT))]
+        for type in [*types, *self.structs]:
+            body.append(self.declare(self.name("v"), type, self.first_value(type)))
+        if "arrays" in self.features:
+            for _ in range(self.random.randint(1, 3)):
+                type = self.random.choice([INT, self.random_type(), *self.structs])
+                name, size = self.name("p"), self.random.choice([2, 4, 4, 8, 8, 16])
+                body.append(DeclareArray(name, type, size))
+                self.kernel_scope.arrays[name] = Array(type, size, "thread")
+        if "pointers" in self.features:
+            for _ in range(self.random.randint(1, 2)):
+                arrays = [a for a in self.kernel_scope.arrays.values() if a.space != "constant"]
+                array = self.random.choice(arrays)
+                type = Pointer(array.space, array.type)
+                body.append(self.declare(self.name("q"), type, self.pointer(type, 1)))
+        return body
+
+    def declare(self, name: str, type: AnyType, value: Expression) -> Statement:
+        self.kernel_scope.variables[name] = type
+        return Declare(name, type, value)
+
+    def first_value(self, type: AnyType) -> Expression:
+        """Something that differs from thread to thread."""
+        loads = [(name, array) for name, array in self.kernel_scope.arrays.items() if array.type == type]
+        if loads:
+            name, array = self.random.choice(loads)
+            return Load(name, type, Position(self.random.choice(["gid", "gid", "lid"])), array.size)
+        return self.expression(type, 2)
+
+    def outputs(self) -> dict[str, OutputArray]:
+        types = [t for t in self.kernel_scope.variables.values() if not isinstance(t, Pointer) and t != BOOL]
+        chosen = {type.name: type for type in self.random.choices(types, k=3)}
+        return {self.name("out"): OutputArray(type, self.random.randint(1, 3)) for type in chosen.values()}
+
+    def results(self, outputs: dict[str, OutputArray]) -> Block:
+        """All variables go to some output in the end."""
+        self.scope = self.kernel_scope
+        body: Block = []
+        for name, output in outputs.items():
+            body.append(Output(name, output.slots - 1, output.slots, True, self.leaf(output.type, 4)))
+        total: Expression = Variable("a", INT)
+        for name, type in self.kernel_scope.variables.items():
+            if isinstance(type, Type) and type.width == 1 and type.element != BFLOAT and name != "a":
+                total = Arithmetic("^", Arithmetic("*", total, Constant(31, INT)), Convert(INT, Variable(name, type)))
+        for name, array in self.kernel_scope.arrays.items():
+            if array.space == "thread" and array.type == INT:
+                for i in range(array.size):
+                    total = Arithmetic("+", total, Load(name, INT, Constant(i, INT), array.size))
+        outputs["out"] = OutputArray(INT, 1)
+        return [*body, Output("out", 0, 1, True, total)]
+
+    # Functions
+
+    def define_functions(self) -> None:
+        if "functions" not in self.features:
+            return
+        for _ in range(self.random.randint(1, 2)):
+            self.choose((3, self.function), (1, self.template), (2 if self.structs else 0, self.method))
+
+    def function_body(self, scope: Scope, type: AnyType, statements: int) -> Block:
+        budget, self.budget = self.budget, statements
+        body = self.block(scope)
+        self.budget = budget
+        outer, self.scope = self.scope, scope
+        if self.random.random() < 0.4:
+            body.insert(self.random.randrange(len(body) + 1), Return(self.expression(type, 1), [self.condition(1)]))
+        body.append(Return(self.expression(type, 1), []))
+        self.scope = outer
+        return body
+
+    def function_scope(self, variables: dict[str, AnyType], **changes) -> Scope:
+        return Scope(dict(variables), constants=self.kernel_scope.constants, in_kernel=False, depth=2, uniform=False,
+                     lockstep=False, **changes)  # fmt: skip
+
+    def function(self) -> None:
+        known = [t for t in self.kernel_scope.variables.values() if not isinstance(t, Pointer) and t != BOOL]
+        parameters = [(self.name("x"), type) for type in self.random.choices(known, k=self.random.randint(1, 3))]
+        references = tuple(name for name, _ in parameters if self.random.random() < 0.3)
+        pointers = [t for t in self.kernel_scope.variables.values() if isinstance(t, Pointer)]
+        if pointers and self.random.random() < 0.6:
+            parameters.append((self.name("x"), self.random.choice(pointers)))
+        type = self.random.choice(known)
+        body = self.function_body(self.function_scope(dict(parameters)), type, self.random.randint(1, 3))
+        self.functions.append(Function(self.global_name("f"), type, tuple(parameters), references, body))
+
+    def template(self) -> None:
+        """Two instantiations of one text: the same draws with other types."""
+        name, draw = self.global_name("g"), self.random.random()
+        random, names = self.random, self.names
+        number = self.name("N")
+        for type in self.random.sample([UINT, USHORT, ULONG, UCHAR], 2):
+            self.random, self.names = Random(draw), names + 1
+            t, count = Parameter("T", type.dtype), random.randint(1, 4)
+            parameters = (("x", t), ("y", t))
+            scope = self.function_scope(dict(parameters), numbers=(TemplateNumber(number, count),))
+            value = Arithmetic(self.random.choice("+-^"), self.expression_in(scope, t), Convert(t, TemplateNumber(number, count)))
+            body = [For("i", TemplateNumber(number, count), 1, [Assign(VariablePlace("x", t), value)]), Return(self.expression_in(scope, t), [])]
+            # Outside of the template, its parameters have their own names.
+            self.functions.append(Function(name, t, parameters, (), body, f"template <class T, int {number}>", f"<{type.name}, {count}>"))
+        self.random = random
+
+    def expression_in(self, scope: Scope, type: AnyType) -> Expression:
+        outer, self.scope = self.scope, scope
+        value = self.expression(type)
+        self.scope = outer
+        return value
+
+    def method(self) -> None:
+        owner = self.random.choice(self.structs)
+        known = [t for t in self.kernel_scope.variables.values() if isinstance(t, Type) and t != BOOL]
+        parameters = [(self.name("x"), self.random.choice(known)) for _ in range(self.random.randint(0, 2))]
+        type, is_const = self.random.choice(known), self.random.random() < 0.5
+        fields = dict(owner.fields)
+        scope = self.function_scope({**fields, **dict(parameters)})
+        if is_const:
+            body = [Return(self.expression_in(scope, type), [])]
+        else:
+            body = self.function_body(scope, type, 2)
+        self.functions.append(Function(self.name("method"), type, tuple(parameters), (), body, owner=owner, is_const=is_const))
+
+    def call(self) -> Statement | None:
+        """None if nothing in scope fits."""
+        function = self.random.choice(self.functions)
+        variables = self.scope.variables
+        result = by_dtype(function.type) if isinstance(function.type, Parameter) else function.type
+        places = [name for name, t in variables.items() if t == result]
+        objects = [name for name, t in variables.items() if t == function.owner]
+        if not places or (function.owner and not objects):
+            return None
+        arguments: list[Expression] = []
+        free = dict(variables)
+        for name, type in function.parameters:
+            type = by_dtype(type) if isinstance(type, Parameter) else type
+            if name not in function.references:
+                arguments.append(self.expression(type, 2))
+                continue
+            fitting = [n for n, t in free.items() if t == type]
+            if not fitting:
+                return None
+            arguments.append(Variable(self.random.choice(fitting), type))
+            del free[arguments[-1].name]
+        place = VariablePlace(self.random.choice(places), result)
+        return Invoke(place, function, arguments, self.random.choice(objects) if function.owner else "")
 
     # Statements
 
-    def block(self, scope: Scope) -> p.Block:
+    def block(self, scope: Scope) -> Block:
         outer, self.scope = self.scope, scope
         statements = [self.statement()]
         for _ in range(self.random.randint(0, 3 - scope.depth // 2)):
@@ -169,204 +276,203 @@ class Generator:
         self.scope = outer
         return statements
 
-    def statement(self) -> p.Statement:
+    def statement(self) -> Statement:
         s = self.scope
         self.budget -= 1
-        choices = [(8, self.assign), (2, self.store), (2, self.output), (0.5, self.atomic)]
+        choices = [(9, self.assign)]
         if s.depth < 4 and self.budget > 0:
             choices += [(4, self.branch), (2, self.for_loop), (1.5, self.while_loop), (1, self.switch)]
-        if s.lockstep:
-            choices.append((2.5, self.simd))
+            if any(isinstance(t, Pointer) for t in s.variables.values()) and s.arrays:
+                choices.append((2, self.walk))
+        if s.in_kernel:
+            choices.append((2, self.output))
+            if "atomics" in self.features:
+                choices.append((1.5, self.atomic))
+            if self.functions:
+                choices.append((4, lambda: self.call() or self.assign()))
+            if s.lockstep and "simd" in self.features:
+                choices.append((4, self.simd))
+            if not self.has_barriers and s.depth > 0:
+                choices.append((0.5, lambda: Leave("return", self.condition())))
+            if self.has_barriers and s.uniform:
+                choices.append((4, self.exchange))
         if s.in_loop:
-            choices.append((1.5, lambda: p.Leave(self.random.choice(["break", "continue"]), self.condition())))
-        if not self.has_barriers and s.depth > 0:
-            choices.append((0.5, lambda: p.Leave("return", self.condition())))
-        if self.has_barriers and s.uniform:
-            choices.append((3, self.exchange))
+            choices.append((1.5, lambda: Leave(self.random.choice(["break", "continue"]), self.condition())))
         return self.choose(*choices)
 
-    def assign(self) -> p.Statement:
-        name = self.random.choice(list(VARIABLES))
-        return p.Assign(name, self.expression(VARIABLES[name]))
+    def place(self) -> Place:
+        """Something to assign to."""
+        s, choices = self.scope, []
+        name, type = self.random.choice(list(s.variables.items()))
+        if isinstance(type, Struct):
+            choices.append((3, lambda: FieldPlace(name, type, self.path(type))))
+        if type.is_vector:
+            components = "".join(self.random.sample("xyzw"[: type.width], self.random.randint(1, type.width)))
+            choices.append((2, lambda: ComponentsPlace(name, type, components)))
+            choices.append((1, lambda: ComponentPlace(name, type, self.expression(UINT, 2))))
+        private = [(n, a) for n, a in s.arrays.items() if a.space == "thread"]
+        if private:
+            array, a = self.random.choice(private)
+            choices.append((1, lambda: ElementPlace(array, a.type, self.index(), a.size)))
+        pointers = [(n, t) for n, t in s.variables.items() if isinstance(t, Pointer) and t.space == "thread"]
+        if pointers:
+            pointer, t = self.random.choice(pointers)
+            choices.append((1, lambda: PointerPlace(Dereference(Variable(pointer, t), self.index(), self.half(t)))))
+        return self.choose((3, lambda: VariablePlace(name, type)), *choices)
 
-    def store(self) -> p.Statement:
-        name, (type, size) = self.random.choice(list(PRIVATE.items()))
-        value = p.Convert(UCHAR, self.expression(INT)) if type == UCHAR else self.expression(type)
-        return p.Store(name, self.expression(self.random.choice([INT, UINT])), size, value)
+    def path(self, struct: Struct) -> str:
+        name, type = self.random.choice(struct.fields)
+        return f"{name}.{self.path(type)}" if isinstance(type, Struct) else name
 
-    def output(self) -> p.Statement:
-        name, (type, slots) = self.random.choice(list(OUTPUTS.items()))
-        value = p.Convert(type, self.expression(INT)) if type in (UCHAR, SHORT) else self.expression(type)
-        return p.Output(name, self.random.randrange(slots), slots, name in ("out_i", "out_c"), value)
+    def assign(self) -> Statement:
+        place = self.place()
+        if isinstance(place.type, Pointer) and not self.scope.arrays:
+            return Assign(place, Variable(place.name, place.type))
+        return Assign(place, self.expression(place.type))
 
-    def atomic(self) -> p.Statement:
-        index = self.choose((1, lambda: self.expression(INT)), (1, lambda: p.Uniform(self.random.randrange(UNIFORMS))))
-        return p.AtomicAdd(index, self.expression(INT))
+    def output(self) -> Statement:
+        name, array = self.random.choice(list(self.outputs_in_scope.items()))
+        return Output(name, self.random.randrange(array.slots), array.slots, True, self.expression(array.type))
 
-    def branch(self) -> p.Statement:
-        uniform = self.random.random() < 0.25
+    def atomic(self) -> Statement:
+        index = self.choose((1, lambda: self.expression(INT, 1)), (1, self.uniform))
+        if self.has_barriers and self.scope.uniform and self.random.random() < 0.5:
+            atomic = self.random_atomic(self.shared_atomics, "ta", [INT, UINT])
+            place = [n for n, t in self.scope.variables.items() if t == atomic.type]
+            if place:
+                return ThreadgroupAtomic(atomic, self.condition(), index, self.expression(atomic.type, 1),
+                                         VariablePlace(self.random.choice(place), atomic.type), self.expression(UINT, 2))  # fmt: skip
+        atomic = self.random_atomic(self.atomics, "at", atomics.TYPES)
+        return DeviceAtomic(atomic, index, self.expression(atomic.type, 1))
+
+    def random_atomic(self, known: dict[str, Atomic], stem: str, types) -> Atomic:
+        if len(known) < 3 and (not known or self.random.random() < 0.5):
+            type = self.random.choice(types)
+            name = self.name(stem)
+            known[name] = Atomic(name, self.random.choice(atomics.functions(type)), type)
+        return self.random.choice(list(known.values()))
+
+    def branch(self) -> Statement:
+        uniform = self.scope.in_kernel and self.random.random() < 0.25
         condition = self.uniform_condition() if uniform else self.condition()
         scope = self.scope.inner(uniform=self.scope.uniform and uniform)
-        return p.If(condition, self.block(scope), self.block(scope) if self.random.random() < 0.5 else [])
+        return If(condition, self.block(scope), self.block(scope) if self.random.random() < 0.5 else [])
 
-    def for_loop(self) -> p.Statement:
-        uniform = self.random.random() < 0.4
-        limit = self.choose((1, lambda: p.Constant(self.random.randint(1, 9), INT)),
-                            (1, lambda: p.Arithmetic("&", p.Uniform(self.random.randrange(UNIFORMS)), p.Constant(7, INT))))  # fmt: skip
-        if not uniform:
-            limit = p.Arithmetic("&", self.expression(INT, 1), p.Constant(7, INT))
-        counter = self.new_name()
+    def for_loop(self) -> Statement:
+        uniform = self.scope.in_kernel and self.random.random() < 0.5
+        if uniform:
+            limit = self.choose((1, lambda: Constant(self.random.randint(1, 9), INT)),
+                                (1, lambda: Arithmetic("&", self.uniform(), Constant(7, INT))))  # fmt: skip
+        else:
+            limit = Arithmetic("&", self.expression(INT, 1), Constant(7, INT))
+        counter = self.name()
         # A divergent break would make the next barrier one that not all threads come to.
-        scope = self.scope.inner(uniform=self.scope.uniform and uniform, counters=(*self.scope.counters, counter))
-        scope.in_loop, scope.in_switch = not scope.uniform, False
-        return p.For(counter, limit, self.random.randint(1, 3), self.block(scope))
+        scope = self.scope.inner(uniform=self.scope.uniform and uniform)
+        scope.numbers = (*scope.numbers, Variable(counter, INT))
+        scope.in_loop = not scope.uniform
+        return For(counter, limit, self.random.randint(1, 3), self.block(scope))
 
-    def while_loop(self) -> p.Statement:
-        scope = self.scope.inner(uniform=False, in_loop=True, in_switch=False)
-        return p.While(self.new_name(), self.condition(), self.random.randint(1, 9), self.block(scope), self.random.random() < 0.4)
+    def while_loop(self) -> Statement:
+        scope = self.scope.inner(uniform=False, in_loop=True)
+        return While(self.name(), self.condition(), self.random.randint(1, 9), self.block(scope), self.random.random() < 0.4)
 
-    def switch(self) -> p.Statement:
-        scope = self.scope.inner(uniform=False, in_loop=False, in_switch=True, lockstep=False)
+    def walk(self) -> Statement:
+        types = {t for t in self.scope.variables.values() if isinstance(t, Pointer)}
+        type = self.random.choice(sorted(types, key=lambda t: t.name))
+        half = self.half(type)
+        arrays = [n for n, a in self.scope.arrays.items() if a.type == type.target and a.space == type.space]
+        # From the first eighth of the array, up to 3 steps of 2: it must stay inside.
+        if not arrays or half < 32:
+            return self.assign()
+        start = AddressOf(self.random.choice(arrays), type, self.index(), half // 4)
+        name = self.name("w")
+        scope = self.scope.inner(uniform=False, in_loop=True)
+        read = Dereference(Variable(name, type), Constant(self.random.randrange(2), INT), half // 4)
+        places = [n for n, t in scope.variables.items() if t == type.target]
+        body = self.block(scope)
+        if places:
+            body.insert(0, Assign(VariablePlace(self.random.choice(places), type.target), read))
+        if type.target == INT:
+            body.append(Assign(VariablePlace("a", INT), Arithmetic("+", Variable("a", INT), read)))
+        return Walk(name, start, self.expression(INT, 1), self.random.randint(1, 2), self.random.random() < 0.4, body)
+
+    def switch(self) -> Statement:
+        scope = self.scope.inner(uniform=False, in_loop=False, lockstep=False)
         count = self.random.randint(2, 4)
         falls = {i for i in range(count - 1) if self.random.random() < 0.3}
-        return p.Switch(self.expression(self.random.choice([INT, UINT])), [self.block(scope) for _ in range(count)], falls)
+        return Switch(self.expression(self.random.choice([INT, UINT])), [Case(self.block(scope)) for _ in range(count)], falls)
 
-    def simd(self) -> p.Statement:
+    # Between threads
+
+    def simd(self) -> Statement:
+        variables = [(n, t) for n, t in self.scope.variables.items() if isinstance(t, Type) and t.element in SIMD_TYPES]
+        name, type = self.random.choice(variables)
+        scope = "quad" if self.random.random() < 0.2 else "simd"
+
         def reduce():
-            name = self.random.choice([n for n, t in VARIABLES.items() if t != LONG])
-            functions = ["sum", "min", "max", "prefix_inclusive_sum", "prefix_exclusive_sum"]
-            if VARIABLES[name] in (INT, UINT):
-                functions += ["product", "and", "or", "xor"]
-            return p.Assign(name, p.SimdReduce(self.random.choice(functions), self.expression(VARIABLES[name])))
-
-        def shuffle():
-            name = self.random.choice([n for n, t in VARIABLES.items() if t != LONG])
-            return p.Assign(name, p.SimdShuffle(self.expression(VARIABLES[name]), self.source_lane()))
+            functions = FLOAT_REDUCTIONS if type.is_float else INTEGER_REDUCTIONS
+            return Reduce(self.random.choice(functions), self.expression(type), scope)
 
         def vote():
-            name, function = self.random.choice([("a", "any"), ("b", "all"), ("v", "ballot")])
-            return p.Assign(name, p.SimdVote(function, self.condition()))
+            function = self.random.choice(["any", "all", "ballot"] if scope == "simd" else ["any", "all"])
+            return Vote(function, self.condition(), scope)
 
-        def first():
-            name = self.random.choice([n for n, t in VARIABLES.items() if t != LONG])
-            return p.Assign(name, p.SimdVote("first", self.expression(VARIABLES[name])))
+        value = self.choose(
+            (3, reduce),
+            (2, lambda: Shuffle(self.expression(type), self.source_lane())),
+            (2, lambda: Move(self.random.choice(MOVES), self.expression(type), self.random.randrange(32))),
+            (2, vote),
+            (1, lambda: First(self.expression(type))),
+            (0.3, IsFirst),
+        )
+        names = [n for n, t in self.scope.variables.items() if t == value.type]
+        return Assign(VariablePlace(self.random.choice(names), value.type), value) if names else self.assign()
 
-        return self.choose((3, reduce), (3, shuffle), (2, vote), (1, first))
-
-    def source_lane(self) -> p.Expression:
-        lane, number = p.Position("lane"), p.Constant(self.random.randint(0, 31), UINT)
+    def source_lane(self) -> Expression:
+        lane, number = Position("lane"), Constant(self.random.randint(0, 31), UINT)
         return self.choose(
-            (2, lambda: p.Arithmetic(self.random.choice("^+-"), lane, number)),
+            (2, lambda: Arithmetic(self.random.choice("^+-"), lane, number)),
             (1, lambda: self.expression(UINT)),
             (1, lambda: number),
-            (1, lambda: p.Convert(UINT, p.Uniform(self.random.randrange(UNIFORMS)))),
+            (1, lambda: Convert(UINT, self.uniform())),
         )
 
-    def exchange(self) -> p.Statement:
-        array, type = self.random.choice(list(SHARED.items()))
-        name = self.random.choice([n for n, t in VARIABLES.items() if t == type])
-        source = self.choose((1, lambda: p.Arithmetic("+", p.Position("lid"), self.constant(UINT))), (1, lambda: self.expression(UINT)))
-        return p.Exchange(name, self.expression(type), source, array)
+    def exchange(self) -> Statement:
+        variables = [(n, t) for n, t in self.scope.variables.items() if not isinstance(t, Pointer) and t != BOOL]
+        name, type = self.random.choice(variables)
+        array = f"t_{type.name}"
+        if array not in self.shared:
+            self.shared[array] = Shared(type, self.random.random() < 0.3)
+        source = self.choose((1, lambda: Arithmetic("+", Position("lid"), self.constant(UINT))),
+                             (1, lambda: Arithmetic("-", Position("group_size"), Position("lid"))),
+                             (1, lambda: self.expression(UINT)))  # fmt: skip
+        lane = self.random.randint(1, 31) if self.random.random() < 0.2 else 0
+        return Exchange(VariablePlace(name, type), self.expression(type), source, array, lane)
 
 
-class Kernel:
-    """A random kernel with the grid and the data that it runs on."""
+def by_dtype(type: Type) -> Type:
+    return next(t for t in (UINT, USHORT, ULONG, UCHAR) if t.dtype == type.dtype)
 
-    def __init__(self, seed: int):
-        generator = Generator(seed)
-        self.seed, self.name = seed, generator.name
-        self.body = []
-        while generator.budget > 0:
-            self.body += generator.block(Scope())
-        self.has_barriers = generator.has_barriers
-        numbers = np.random.default_rng(seed)
-        self.shape = self._shape(generator.random)
-        self.uniforms = numbers.integers(-20, 20, UNIFORMS, dtype=INT)
-        self.uniforms[0] = generator.random.choice([-3, 0, 1, 5, 2**31 - 1, -(2**31)])
-        self.inputs = {name: self._input(numbers, type, size) for name, (type, size) in INPUTS.items()}
-        threads = self.shape.threads
-        self.outputs = {name: np.full(threads * slots, 77, type) for name, (type, slots) in OUTPUTS.items()}
-        self.outputs["counters"] = np.zeros(COUNTERS, INT)
 
-    @staticmethod
-    def _shape(random: Random) -> Shape:
-        group = random.choice(GROUPS)
-        group = (*group, *[1] * (3 - len(group)))
-        grid = [size * random.randint(1, 3) - random.choice([0, 0, random.randrange(size)]) for size in group]
-        # Not too many threads for the reference.
-        grid = [g if size > 1 or i == 0 else random.choice([1, 1, 2]) for i, (g, size) in enumerate(zip(grid, group))]
-        return Shape(tuple(grid), group)
+def random_values(numbers: np.random.Generator, type: AnyType, size: int) -> np.ndarray:
+    """Small numbers, and some of any size."""
+    if isinstance(type, Struct):
+        values = type.zeros(size)
+        for name, t in type.fields:
+            values[name] = random_values(numbers, t, size)
+        return values
+    shape = type.shape(size)
+    if type.is_float:
+        small = numbers.integers(-40, 41, shape) / numbers.choice([1, 1, 2, 8], shape)
+        wide = numbers.standard_normal(shape) * 10.0 ** numbers.integers(-4, 5, shape)
+        values = np.where(numbers.random(shape) < 0.7, small, wide)
+        special = numbers.choice([np.inf, -np.inf, np.nan, -0.0, 0.0, 1e-40], shape)
+        with np.errstate(over="ignore"):
+            return type.rounded(np.where(numbers.random(shape) < 0.02, special, values))
+    info = np.iinfo(type.dtype)
+    wide = numbers.integers(info.min, info.max, shape, dtype=type.dtype, endpoint=True)
+    return np.where(numbers.random(shape) < 0.5, numbers.integers(0, 10, shape).astype(type.dtype), wide)
 
-    @staticmethod
-    def _input(numbers: np.random.Generator, type: np.dtype, size: int) -> np.ndarray:
-        if type.kind == "f":
-            return numbers.integers(-20, 21, size).astype(type)
-        info = np.iinfo(type)
-        wide = numbers.integers(info.min, info.max, size, dtype=type, endpoint=True)
-        small = numbers.integers(0, 10, size).astype(type)
-        return np.where(numbers.random(size) < 0.5, small, wide)
 
-    def msl(self) -> str:
-        arrays = [f"device const {NAMES[type]}* {name}" for name, (type, _) in INPUTS.items()]
-        arrays += ["constant int* u"]
-        arrays += [f"device {NAMES[type]}* {name}" for name, (type, _) in OUTPUTS.items()] + ["device atomic_int* counters"]
-        parameters = [f"{array} [[buffer({i})]]" for i, array in enumerate(arrays)]
-        parameters += [
-            "uint3 grid_position [[thread_position_in_grid]]", "uint3 local_position [[thread_position_in_threadgroup]]",
-            "uint3 grid_size [[threads_per_grid]]", "uint3 group_position [[threadgroup_position_in_grid]]",
-            "uint3 group_count [[threadgroups_per_grid]]", "uint3 local_size [[threads_per_threadgroup]]",
-            "uint lid [[thread_index_in_threadgroup]]", "uint lane [[thread_index_in_simdgroup]]",
-        ]  # fmt: skip
-        lines = ["const uint gx = grid_position.x, lx = local_position.x, ly = local_position.y;"]
-        if self.shape.grid[1] == self.shape.grid[2] == 1:
-            lines += ["const uint gid = gx, threads = grid_size.x, group = group_position.x;"]
-        else:
-            lines += ["const uint gid = (grid_position.z * grid_size.y + grid_position.y) * grid_size.x + gx;",
-                      "const uint threads = grid_size.x * grid_size.y * grid_size.z;",
-                      "const uint group = (group_position.z * group_count.y + group_position.y) * group_count.x + group_position.x;"]  # fmt: skip
-        lines += ["const uint group_size = local_size.x * local_size.y * local_size.z;"]
-        lines += [f"{NAMES[type]} {name} = {self._initial(name).msl()};" for name, type in VARIABLES.items()]
-        lines += [f"{NAMES[type]} {name}[{size}] = {{}};" for name, (type, size) in PRIVATE.items()]
-        if self.has_barriers:
-            lines += [f"threadgroup {NAMES[type]} {name}[1024];" for name, type in SHARED.items()]
-        head = f"kernel void {self.name}(\n    " + ",\n    ".join(parameters) + ") {\n"
-        text = head + "".join(p.line(1, text) for text in lines) + p.block_msl(self.body, 1)
-        return text + "".join(statement.msl(1) for statement in self._results()) + "}\n\n"
-
-    @staticmethod
-    def _initial(name: str) -> p.Expression:
-        """Variables start with what differs from thread to thread."""
-        gid = p.Position("gid")
-        return {
-            "a": p.Load("in_i", INT, gid, 1024), "v": p.Load("in_u", UINT, gid, 512), "w": p.Position("lid"),
-            "f": p.Load("in_f", FLOAT, gid, 1024), "h": p.Load("in_h", HALF, gid, 256), "l": p.Load("in_l", LONG, gid, 128),
-        }.get(name) or p.Convert(VARIABLES[name], gid if VARIABLES[name] == INT else p.Convert(INT, gid))  # fmt: skip
-
-    @staticmethod
-    def _results() -> p.Block:
-        total = p.Variable("a", INT)
-        for name in ("b", "c"):
-            total = p.Arithmetic("^", total, p.Variable(name, INT))
-        for name in ("v", "w", "l"):
-            total = p.Arithmetic("+", total, p.Convert(INT, p.Variable(name, VARIABLES[name])))
-        for i in range(PRIVATE["pi"][1]):
-            total = p.Arithmetic("+", total, p.Load("pi", INT, p.Constant(i, INT), PRIVATE["pi"][1]))
-        floats = p.FloatArithmetic("+", p.Variable("f", FLOAT), p.Convert(FLOAT, p.Variable("h", HALF)))
-        slots = OUTPUTS["out_i"][1]
-        return [p.Output("out_i", slots - 1, slots, True, total), p.Output("out_f", 0, OUTPUTS["out_f"][1], False, floats)]
-
-    def expected(self) -> dict[str, np.ndarray]:
-        """What the reference says the outputs are."""
-        m = Machine(self.shape, self.inputs, self.uniforms)
-        m.outputs = {name: array.copy() for name, array in self.outputs.items()}
-        for name, type in VARIABLES.items():
-            m.assign(name, self._initial(name).value(m).astype(type), m.everyone())
-        for name, (type, size) in PRIVATE.items():
-            m.variables[name] = np.zeros((m.threads, size), type)
-        p.run_block(self.body + self._results(), m, m.everyone())
-        return m.outputs
-
-    def buffers(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-        """Arguments of a run, and the outputs among them."""
-        outputs = {name: array.copy() for name, array in self.outputs.items()}
-        return [*self.inputs.values(), self.uniforms, *outputs.values()], outputs
+def generate(seed: int) -> Kernel:
+    return Generator(seed).kernel()

@@ -3,12 +3,13 @@
 import multiprocessing
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from test.fuzz.generator import PRELUDE, Kernel
+from test.fuzz.generator import generate
+from test.fuzz.kernel import Kernel, Launch, prelude
 from test.mslc.library import CompileError, Library
 
 # Kernels that are translated together: most of a translation's time is the same for one kernel and for many.
@@ -21,49 +22,68 @@ class Mismatch:
     what: str
 
     def report(self) -> str:
-        kernel = Kernel(self.seed)
+        kernel = generate(self.seed)
         return f"seed {self.seed}: {self.what}\ngrid {kernel.shape.grid}, threadgroup {kernel.shape.group}\n{kernel.msl()}"
 
 
-def check(seeds: Iterable[int]) -> Iterator[Mismatch | None]:
+@dataclass(frozen=True)
+class Target:
+    """What kernels are compiled for: LLVM's name of the CPU; none stands for this machine."""
+
+    cpu: str | None = None
+
+    def library(self, source: str) -> Library:
+        return Library(source, cpu=self.cpu)
+
+    def run(self, library: Library, name: str, launch: Launch) -> None:
+        """Writes the launch's buffers."""
+        constants = {i: np.array(value, "i4") for i, value in launch.constants.items()}
+        kernel = library.kernel(name, constants)
+        kernel(list(launch.buffers.values()), launch.shape.grid, launch.shape.group, launch.threadgroup_bytes)
+
+
+def check(seeds: Iterable[int], target: Target = Target()) -> Iterator[Mismatch | None]:
     """One result for each seed: None if the kernel does what the reference says."""
     seeds = list(seeds)
     for start in range(0, len(seeds), BATCH):
-        kernels = [Kernel(seed) for seed in seeds[start : start + BATCH]]
-        library = Library(PRELUDE + "".join(kernel.msl() for kernel in kernels))
-        for kernel in kernels:
-            yield check_kernel(library, kernel)
+        kernels = [generate(seed) for seed in seeds[start : start + BATCH]]
+        try:
+            library = target.library(prelude() + "".join(kernel.msl() for kernel in kernels))
+        except CompileError as error:
+            # Which of them it is shows when they are alone.
+            if len(kernels) == 1:
+                yield Mismatch(seeds[start], str(error))
+            else:
+                for seed in seeds[start : start + BATCH]:
+                    yield from check([seed], target)
+            continue
+        for seed, kernel in zip(seeds[start : start + BATCH], kernels):
+            what = check_kernel(library, kernel, target)
+            yield Mismatch(seed, what) if what else None
 
 
-def check_kernel(library: Library, kernel: Kernel) -> Mismatch | None:
+def check_kernel(library: Library, kernel: Kernel, target: Target = Target()) -> str | None:
+    """What is wrong with one kernel of a library."""
+    launch = kernel.launch()
     try:
-        compiled = library.kernel(kernel.name)
+        target.run(library, kernel.name, launch)
     except CompileError as error:
-        return Mismatch(kernel.seed, str(error))
-    buffers, outputs = kernel.buffers()
-    compiled(buffers, kernel.shape.grid, kernel.shape.group)
-    with np.errstate(all="ignore"):
-        expected = kernel.expected()
-    for name, array in outputs.items():
-        wrong = np.flatnonzero(array != expected[name])
-        if len(wrong):
-            at = wrong[0]
-            return Mismatch(kernel.seed, f"{len(wrong)} of {len(array)} wrong in {name}; [{at}] is {array[at]}, not {expected[name][at]}")
-    return None
+        return str(error)
+    return kernel.mismatch(launch.buffers)
 
 
-def _serve(seeds: list[int], results) -> None:
-    for result in check(seeds):
+def _serve(seeds: list[int], target: Target, results) -> None:
+    for result in check(seeds, target):
         results.send(result)
     results.close()
 
 
-def check_in_process(seeds: list[int]) -> Iterator[Mismatch | None]:
+def check_in_process(seeds: list[int], target: Target) -> Iterator[Mismatch | None]:
     """As check(), in processes that may die of a kernel: that is a mismatch too."""
     spawn = multiprocessing.get_context("spawn")
     while seeds:
         results, sender = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=_serve, args=(seeds, sender))
+        process = spawn.Process(target=_serve, args=(seeds, target, sender))
         process.start()
         sender.close()
         try:
@@ -77,25 +97,34 @@ def check_in_process(seeds: list[int]) -> Iterator[Mismatch | None]:
         process.join()
 
 
-def check_all(seeds: Iterable[int], processes: int) -> Iterator[Mismatch | None]:
-    """One result for each seed, in any order, from several processes."""
+def check_all(
+    seeds: Iterable[int], processes: int, target: Target = Target(), stop: Callable[[], bool] = lambda: False
+) -> Iterator[Mismatch | None]:
+    """One result for each seed, in any order, from several processes. No further seeds are begun once stop() is true."""
     seeds = list(seeds)
     share = max(1, min(5 * BATCH, -(-len(seeds) // processes)))
     shares: queue.SimpleQueue = queue.SimpleQueue()
     for start in range(0, len(seeds), share):
         shares.put(seeds[start : start + share])
     results: queue.SimpleQueue = queue.SimpleQueue()
+    end = object()
 
     def work() -> None:
-        while True:
+        while not stop():
             try:
                 mine = shares.get_nowait()
             except queue.Empty:
-                return
-            for result in check_in_process(mine):
+                break
+            for result in check_in_process(mine, target):
                 results.put(result)
+        results.put(end)
 
     for _ in range(processes):
         threading.Thread(target=work, daemon=True).start()
-    for _ in seeds:
-        yield results.get()
+    running = processes
+    while running:
+        result = results.get()
+        if result is end:
+            running -= 1
+        else:
+            yield result

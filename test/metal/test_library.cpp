@@ -92,6 +92,17 @@ TEST(function_constants_are_set_by_index_and_by_name) {
   CHECK_EQUAL(apply_to_five(constants.get()), 95);
 }
 
+TEST(a_function_tells_its_constants) {
+  const auto library = compile(kConstants);
+  const auto function = NS::TransferPtr(library->newFunction(MTLSTR("apply")));
+  const NS::Dictionary* const constants = function->functionConstantsDictionary();
+  const auto* const negate = constants->object<MTL::FunctionConstant>(MTLSTR("negate"));
+  CHECK(negate);
+  CHECK_EQUAL(negate->type(), MTL::DataTypeBool);
+  CHECK_EQUAL(negate->index(), 3u);
+  CHECK(negate->name()->isEqualToString(MTLSTR("negate")));
+}
+
 TEST(pipelines_tell_their_limits) {
   const MTL::ComputePipelineState* const pipeline = metal_test::pipeline("affine");
   CHECK_EQUAL(pipeline->threadExecutionWidth(), 32u);

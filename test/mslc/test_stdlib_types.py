@@ -21,10 +21,14 @@ static_assert(is_convertible_v<int, float> && is_base_of_v<true_type, is_same<in
 static_assert(numeric_limits<int>::max() == INT_MAX && numeric_limits<uchar>::max() == UCHAR_MAX);
 static_assert(numeric_limits<long>::lowest() == LONG_MIN && numeric_limits<ulong>::max() == ULONG_MAX);
 static_assert(numeric_limits<float>::max() == FLT_MAX && numeric_limits<float>::min() == FLT_MIN);
+static_assert(float(M_PI_BF) == 3.140625f && float(M_E_H) == 2.71875f && float(MAXBFLOAT) == 0x1.fep127 && HUGE_VALBF > MAXBFLOAT);
+static_assert(is_same_v<matrix<float, 3>, float3x3> && is_same_v<vec<bool, 3>, bool3>);
 static_assert(numeric_limits<float>::epsilon() == FLT_EPSILON && numeric_limits<float>::lowest() == -FLT_MAX);
 static_assert(float(numeric_limits<half>::max()) == 65504 && float(numeric_limits<half>::epsilon()) == 0x1p-10);
 static_assert(float(numeric_limits<bfloat>::max()) == 0x1.fep127 && float(numeric_limits<bfloat>::epsilon()) == 0x1p-7);
 static_assert(numeric_limits<float>::infinity() == INFINITY && numeric_limits<half>::has_quiet_NaN);
+static_assert(numeric_limits<float2>::infinity().y == INFINITY && numeric_limits<int4>::lowest().w == INT_MIN);
+static_assert(is_same_v<decltype(numeric_limits<half3>::max()), half3> && numeric_limits<float3>::digits == 24);
 static_assert(numeric_limits<float>::digits == 24 && numeric_limits<float>::max_digits10 == 9);
 static_assert(numeric_limits<float>::min_exponent == -125 && numeric_limits<float>::max_exponent10 == 38);
 static_assert(numeric_limits<float>::min_exponent10 == -37 && numeric_limits<half>::min_exponent == -13);
@@ -49,6 +53,11 @@ EXPRESSIONS = {
     "normalize": ("float2", ["float2"], "normalize(a)"),
     "reflect": ("float3", ["float3", "float3"], "reflect(a, normalize(b)) + refract(normalize(a), normalize(b), 0.5)"),
     "common": ("float", ["float", "float"], "clamp(a, -0.5, 0.5) + mix(a, b, 0.25) + smoothstep(-1.0, 1.0, a)"),
+    "packed_arithmetic": ("float3", ["float3", "float3"],
+                          "[&] { packed_float3 p(a), q(b); return 2 * p + p * q - q / 4 + (p - 1) * float3(q); }()"),
+    "explicit_geometry": ("float", ["float3"], "precise::length(a) + fast::distance(a, -a) + fast::normalize(a).x"),
+    "bfloats": ("int", ["float"], "[&] { bfloat x(a); bool2 m = isnan(bfloat2(x)); return m.y + 2 * isinf(x) + "
+                "4 * isfinite(x) + 8 * isnormal(x) + 16 * signbit(x) + 32 * int(select(bfloat(0), x, x == x && x > 0) > 0); }()"),
     "packed": ("float", ["float3"], "[&] { packed_float3 p(a); p *= 2; return p[0] + p.y + float3(p).z; }()"),
     "colours": ("uint", ["uint"], "pack_float_to_unorm4x8(unpack_unorm4x8_to_float(a))"),
     "signed_pairs": ("uint", ["uint"], "pack_float_to_snorm2x16(unpack_snorm2x16_to_float(a))"),
@@ -115,6 +124,24 @@ def test_classification(dtype, evaluate):
                   "signbit": np.signbit(x)}  # fmt: skip
     for name, expected in references.items():
         np.testing.assert_array_equal(evaluate(f"{name}_{suffix}", x), expected, err_msg=name)
+
+
+def test_classification_of_bfloat(evaluate):
+    x = np.concatenate([FLOATS, np.float32([2.0**-133, 2.0**-126, 1.5])])
+    x = (x.view(np.uint32) & 0xFFFF0000).view(np.float32)  # as a bfloat holds it
+    normal = np.isfinite(x) & (np.abs(x) >= 2.0**-126)
+    expected = np.isnan(x) + 2 * np.isinf(x) + 4 * np.isfinite(x) + 8 * normal + 16 * np.signbit(x) + 32 * (x > 0)
+    np.testing.assert_array_equal(evaluate("bfloats", x), expected)
+
+
+def test_packed_vectors_in_arithmetic(evaluate):
+    x, y = np.random.default_rng(3).standard_normal((2, 200, 4)).astype(np.float32)
+    result = evaluate("packed_arithmetic", x, y)[:, :3]
+    x, y = x[:, :3].astype(np.float64), y[:, :3].astype(np.float64)
+    np.testing.assert_allclose(result, 2 * x + x * y - y / 4 + (x - 1) * y, rtol=1e-5, atol=1e-5)
+    norms = np.linalg.norm(x, axis=1)
+    values = evaluate("explicit_geometry", np.pad(x, ((0, 0), (0, 1))).astype(np.float32))
+    np.testing.assert_allclose(values, 3 * norms + x[:, 0] / norms, rtol=1e-5)
 
 
 def test_conditions(evaluate):

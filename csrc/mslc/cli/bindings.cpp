@@ -152,11 +152,13 @@ void Bindings::set(const Argument& argument, const std::string& value) {
   Buffer buffer{&argument, {array.code, array.shape, {}}, GuardedMemory(size), size};
   std::memcpy(buffer.memory.data(), array.bytes.data(), size);
   addresses_[argument.index] = buffer.memory.data();
+  buffer_bytes_[argument.index] = size;
   buffers_.push_back(std::move(buffer));
 }
 
 void Bindings::bind(Launch& launch) const {
   launch.buffers = addresses_.data();
+  launch.buffer_bytes = buffer_bytes_.data();
   launch.threadgroup_memory = threadgroup_bytes_.data();
 }
 

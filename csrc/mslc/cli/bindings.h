@@ -36,7 +36,7 @@ class Bindings {
   const KernelInfo& kernel_;
   std::vector<Buffer> buffers_;
   std::array<const void*, kMaxBuffers> addresses_{};
-  std::array<size_t, kMaxBuffers> threadgroup_bytes_{};
+  std::array<size_t, kMaxBuffers> buffer_bytes_{}, threadgroup_bytes_{};
 };
 
 }  // namespace mslc::cli

@@ -16,6 +16,7 @@ Source
   -D NAME[=VALUE]        define a macro (VALUE is 1 if not given)
   --constant NAME=VALUE  give a function constant its value; its index will do for NAME
   --fast-math            reorder arithmetic for speed, as MTLMathModeFast does (or -ffast-math)
+  --validate             make code that checks its memory accesses and barriers; 'mslc run' reports what it finds
   --cpu NAME             make code for LLVM's CPU NAME, such as x86-64-v3, instead of this one
 
 Output
@@ -55,12 +56,13 @@ in the source or the index of its buffer; its type is taken from the source. VAL
   --save NAME=FILE.npy     write an argument to a file afterwards; others that the kernel may change are printed
   --time N                 then run it N times more, and print how long that took
   --threads N              use N of the CPU's threads (1 if not given)
-  -I, -D, --constant, --fast-math, --cpu
+  -I, -D, --constant, --fast-math, --validate, --cpu
                            as for compiling; see 'mslc --help'
 
 Example: mslc run scale.metal --grid 1024 x=x.npy by=2.5 --save x=scaled.npy
 
-Exit status: 0, or 1 if the source does not compile, 2 for wrong usage or input, 3 if the kernel crashes.
+Exit status: 0, or 1 if the source does not compile, 2 for wrong usage or input, 3 if the kernel crashes,
+4 if --validate finds faults.
 )";
 
 }  // namespace mslc::cli

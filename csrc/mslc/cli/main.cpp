@@ -39,6 +39,13 @@ int main(int argc, char** argv) {
   } catch (const mslc::CompileError& error) {
     std::cerr << error.what();
     return 1;
+  } catch (const mslc::ValidationError& error) {
+    std::cout.flush();
+    std::cerr << "mslc: " << error.what() << "\n";
+    return 4;
+  } catch (const mslc::ExecutionError& error) {
+    std::cerr << "mslc: error: " << error.what() << "\n";
+    return 3;
   } catch (const mslc::cli::UsageError& error) {
     const bool is_run = argc > 1 && std::string_view(argv[1]) == "run";
     std::cerr << "mslc: error: " << error.what() << "\nTry 'mslc " << (is_run ? "run " : "") << "--help'.\n";

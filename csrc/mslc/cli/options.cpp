@@ -66,6 +66,8 @@ bool SourceOptions::read(ArgumentReader& arguments) {
     compile.cpu = *cpu;
   } else if (arguments.is("--fast-math") || arguments.is("-ffast-math")) {
     compile.fast_math = true;
+  } else if (arguments.is("--validate")) {
+    compile.validate = true;
   } else {
     return false;
   }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <iostream>
 #include <optional>
 #include <thread>
@@ -110,7 +111,7 @@ void watch_for_crashes() {
 
 void execute(const Kernel& kernel, const Launch& launch, unsigned threads) {
   const uint64_t count = threadgroup_count(launch);
-  if (threads == 1) return kernel.execute(launch, 0, count);
+  if (threads == 1 || kernel.validates()) return kernel.execute(launch, 0, count);
   std::atomic<uint64_t> next{0};
   const uint64_t chunk = std::max<uint64_t>(1, count / (8 * threads));
   std::vector<std::jthread> workers;
@@ -182,8 +183,14 @@ void run(ArgumentReader& arguments) {
   const auto kernel = library->kernel(info.name, constant_values(*library, request.source.constants));
 
   watch_for_crashes();
-  execute(*kernel, launch, request.threads);
+  std::exception_ptr faults;
+  try {
+    execute(*kernel, launch, request.threads);
+  } catch (const ValidationError&) {
+    faults = std::current_exception();
+  }
   report(bindings, request.saved);
+  if (faults) std::rethrow_exception(faults);
   if (request.timed_runs) measure(*kernel, launch, request);
 }
 

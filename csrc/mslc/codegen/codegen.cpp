@@ -10,6 +10,7 @@
 #include "codegen/kernel_module.h"
 #include "codegen/pipeline.h"
 #include "codegen/target.h"
+#include "validate/insert_checks.h"
 #include "vectorise/lanes.h"
 #include "vectorise/vectorise.h"
 
@@ -64,6 +65,7 @@ class Compilation {
   Compilation(const llvm::Module& source, const std::string& ir_function, const KernelInfo& info,
               const ConstantValues& constants, const CompileOptions& options)
       : info_(info),
+        validates_(options.validate),
         machine_(create_target_machine(options)),
         module_(extract_kernel(source, ir_function, constants)),
         pipeline_(*machine_) {
@@ -73,11 +75,20 @@ class Compilation {
   }
 
   void optimise_thread() {
-    pipeline_.optimise_thread(*module_, *thread_);
+    pipeline_.inline_calls(*module_, *thread_, /*keep_accesses=*/validates_);
+    if (validates_) {
+      compiled_.validates = true;
+      compiled_.sites = insert_checks(*thread_, info_);
+      pipeline_.forget(*thread_);
+    }
+    pipeline_.optimise_thread(*thread_);
     reject_leftovers(*module_, *thread_);
     compiled_.threadgroup_bytes = place_threadgroup_variables(*thread_);
     mark_invariant_loads(*thread_);
     pipeline_.prepare(*thread_);
+    multiplies_matrices_ = llvm::any_of(llvm::instructions(*thread_), [](const llvm::Instruction& instruction) {
+      return builtin_name(&instruction).starts_with("__msl_matrix_mma");
+    });
   }
 
   void vectorise_bodies() {
@@ -85,23 +96,25 @@ class Compilation {
     SimdgroupBodies bodies = create_bodies(*thread_, info_);
     for (llvm::Function* body : {bodies.full, bodies.general}) {
       pipeline_.simplify_entry(*body);
-      vectorise(*body, pipeline_.target_info(*body));
+      if (body == bodies.full) split_divergent_loops(*body);
+      vectorise(*body, pipeline_.target_info(*body), features_of(*machine_));
       compiled_.has_barriers |= lower_barriers(*body);
       pipeline_.forget(*body);
     }
     bodies.full->addFnAttr(llvm::Attribute::AlwaysInline);
-    compiled_.has_barriers ? create_run_simdgroup(bodies) : create_run_groups(bodies);
+    // Validating code is told which SIMD-group runs, so it runs one at a time.
+    compiled_.has_barriers || validates_ ? create_run_simdgroup(bodies) : create_run_groups(bodies);
     for (llvm::Function& function : *module_) function.addFnAttr("prefer-vector-width", "512");
     pipeline_.optimise_vectors(*module_);
   }
 
   CompiledKernel generate_code() {
-    compiled_.object = emit_file(*module_, *machine_, llvm::CodeGenFileType::ObjectFile);
+    compiled_.object = emit_file(*module_, *machine_, {llvm::CodeGenFileType::ObjectFile, multiplies_matrices_});
     compiled_.stack_bytes = stack_bytes(compiled_.object);
     return std::move(compiled_);
   }
 
-  std::string assembly() { return emit_file(*module_, *machine_, llvm::CodeGenFileType::AssemblyFile); }
+  std::string assembly() { return emit_file(*module_, *machine_, {llvm::CodeGenFileType::AssemblyFile, multiplies_matrices_}); }
 
   std::string ir() const {
     std::string text;
@@ -112,11 +125,13 @@ class Compilation {
 
  private:
   const KernelInfo& info_;
+  const bool validates_;
   std::unique_ptr<llvm::TargetMachine> machine_;
   std::unique_ptr<llvm::Module> module_;
   Pipeline pipeline_;
   llvm::Function* thread_;
   CompiledKernel compiled_;
+  bool multiplies_matrices_ = false;
 };
 
 /// What `work` returns. Errors, LLVM's own too, become a CompileError that names the kernel.

@@ -1,5 +1,8 @@
 #include "codegen/pipeline.h"
 
+#include <llvm/CodeGen/MachineModuleInfo.h>
+#include <llvm/CodeGen/Passes.h>
+#include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Object/ObjectFile.h>
@@ -46,26 +49,38 @@ llvm::TargetTransformInfo& Pipeline::target_info(llvm::Function& function) {
   return function_analyses_.getResult<llvm::TargetIRAnalysis>(function);
 }
 
-void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
+void Pipeline::inline_calls(llvm::Module& module, llvm::Function& kernel, bool keep_accesses) {
   // Small functions first: what is inlined many times should be short.
   llvm::FunctionPassManager callees;
   callees.addPass(SafeDivisionPass());
   callees.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  callees.addPass(llvm::EarlyCSEPass());
-  callees.addPass(llvm::SimplifyCFGPass());
+  if (!keep_accesses) {
+    callees.addPass(llvm::EarlyCSEPass());
+    callees.addPass(llvm::SimplifyCFGPass());
+  }
   llvm::ModulePassManager inlining;
   inlining.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(callees)));
   inlining.addPass(llvm::AlwaysInlinerPass());
   inlining.addPass(llvm::GlobalOptPass());
   inlining.addPass(llvm::GlobalDCEPass());
   module_analyses_.invalidate(module, inlining.run(module, module_analyses_));
+  if (!keep_accesses) return;
+  llvm::FunctionPassManager registers;
+  registers.addPass(llvm::SROAPass(llvm::SROAOptions::PreserveCFG));
+  run(registers, kernel);
+}
 
+void Pipeline::optimise_thread(llvm::Function& kernel) {
   llvm::FunctionPassManager passes;
+  auto combine = [&] {
+    passes.addPass(llvm::InstCombinePass());
+    passes.addPass(SeparateLoadsPass());
+  };
   auto clean_up = [&] {
     passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
     passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
     passes.addPass(llvm::SimplifyCFGPass());
-    passes.addPass(llvm::InstCombinePass());
+    combine();
   };
   clean_up();
   passes.addPass(llvm::SimplifyCFGPass());
@@ -74,7 +89,7 @@ void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
   rotation.addPass(llvm::LICMPass(llvm::LICMOptions()));
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(rotation), /*UseMemorySSA=*/true));
   passes.addPass(llvm::SimplifyCFGPass());
-  passes.addPass(llvm::InstCombinePass());
+  combine();
   llvm::LoopPassManager counters;
   counters.addPass(llvm::IndVarSimplifyPass());
   counters.addPass(llvm::LoopDeletionPass());
@@ -85,7 +100,7 @@ void Pipeline::optimise_thread(llvm::Module& module, llvm::Function& kernel) {
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(unrolling)));
   clean_up();
   passes.addPass(llvm::GVNPass());
-  passes.addPass(llvm::InstCombinePass());
+  combine();
   passes.addPass(llvm::DSEPass());
   passes.addPass(llvm::ADCEPass());
   passes.addPass(llvm::SimplifyCFGPass());
@@ -131,12 +146,33 @@ void Pipeline::optimise_vectors(llvm::Module& module) {
   module_analyses_.invalidate(module, passes.run(module, module_analyses_));
 }
 
-std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
+namespace {
+
+void add_code_generation(llvm::legacy::PassManager& passes, llvm::LLVMTargetMachine& machine,
+                         llvm::raw_pwrite_stream& stream, const Emission& emission) {
+  auto* module_info = new llvm::MachineModuleInfoWrapperPass(&machine);  // the pass manager's own, as is the next
+  llvm::TargetPassConfig* config = machine.createPassConfig(passes);
+  config->setDisableVerify(true);
+  if (emission.keep_order) config->disablePass(&llvm::MachineSchedulerID);
+  passes.add(config);
+  passes.add(module_info);
+  bool failed = config->addISelPasses();
+  if (!failed) {
+    config->addMachinePasses();
+    config->setInitialized();
+    failed = machine.addAsmPrinter(passes, stream, nullptr, emission.type, module_info->getMMI().getContext());
+  }
+  if (failed) throw CompileError("this target has no object files");
+  passes.add(llvm::createFreeMachineFunctionPass());
+}
+
+}  // namespace
+
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, const Emission& emission) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, type, /*DisableVerify=*/true))
-    throw CompileError("this target has no object files");
+  add_code_generation(passes, static_cast<llvm::LLVMTargetMachine&>(machine), stream, emission);
   passes.run(module);
   return std::string(bytes.begin(), bytes.end());
 }

@@ -14,8 +14,10 @@ class Pipeline {
  public:
   explicit Pipeline(llvm::TargetMachine& machine);
 
-  /// Inlines everything into the kernel and optimises it as the code of one thread.
-  void optimise_thread(llvm::Module& module, llvm::Function& kernel);
+  /// Inlines everything into the kernel. If `keep_accesses`, no access of memory but the private is dropped or moved.
+  void inline_calls(llvm::Module& module, llvm::Function& kernel, bool keep_accesses);
+  /// Optimises the kernel as the code of one thread.
+  void optimise_thread(llvm::Function& kernel);
   /// Brings the kernel into the form that vectorise() takes.
   void prepare(llvm::Function& kernel);
   /// After the kernel has been inlined into `entry`: what its arguments are is known now.
@@ -38,8 +40,15 @@ class Pipeline {
   llvm::PassBuilder builder_;
 };
 
+/// What machine code is wanted as, and whether instructions are to stay in their order: LLVM's machine scheduler moves
+/// the steps of independent sums next to each other until the sums of a matrix product no longer fit the registers.
+struct Emission {
+  llvm::CodeGenFileType type;
+  bool keep_order = false;
+};
+
 /// Machine code of a module: an ELF relocatable, or assembly as text.
-std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type);
+std::string emit_file(llvm::Module& module, llvm::TargetMachine& machine, const Emission& emission);
 
 /// Sum of the stack frames of all functions in an object.
 uint64_t stack_bytes(const std::string& object);

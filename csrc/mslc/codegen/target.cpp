@@ -5,6 +5,7 @@
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
 #include <llvm/TargetParser/SubtargetFeature.h>
+#include <llvm/TargetParser/Triple.h>
 
 #include <algorithm>
 #include <mutex>
@@ -34,17 +35,41 @@ const Cpu& host_cpu() {
   return cpu;
 }
 
-Cpu cpu_of(const CompileOptions& options) { return options.cpu.empty() ? host_cpu() : Cpu{options.cpu, ""}; }
+/// What code for another machine may count on if no CPU is named.
+constexpr char kAnyCpu[] = "generic";
 
-}  // namespace
+Cpu cpu_of(const CompileOptions& options) {
+  if (!options.cpu.empty()) return {options.cpu, ""};
+  return options.target.empty() ? host_cpu() : Cpu{kAnyCpu, ""};
+}
 
-std::unique_ptr<llvm::TargetMachine> create_target_machine(const CompileOptions& options) {
+std::string triple_of(const CompileOptions& options) {
+  return options.target.empty() ? llvm::sys::getProcessTriple() : llvm::Triple::normalize(options.target);
+}
+
+void initialise_native() {
   static std::once_flag initialised;
   std::call_once(initialised, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
   });
-  std::string triple = llvm::sys::getProcessTriple(), error;
+}
+
+void initialise_all() {
+  static std::once_flag initialised;
+  std::call_once(initialised, [] {
+    llvm::InitializeAllTargetInfos();
+    llvm::InitializeAllTargets();
+    llvm::InitializeAllTargetMCs();
+    llvm::InitializeAllAsmPrinters();
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<llvm::TargetMachine> create_target_machine(const CompileOptions& options) {
+  options.target.empty() ? initialise_native() : initialise_all();
+  std::string triple = triple_of(options), error;
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target) throw CompileError("no code generator for " + triple + ": " + error);
   llvm::TargetOptions target_options;
@@ -58,9 +83,15 @@ std::unique_ptr<llvm::TargetMachine> create_target_machine(const CompileOptions&
   return machine;
 }
 
+TargetFeatures features_of(const llvm::TargetMachine& machine) {
+  if (!machine.getTargetTriple().isX86()) return {};
+  const llvm::MCSubtargetInfo& cpu = *machine.getMCSubtargetInfo();
+  return {cpu.checkFeatures("+avx512bf16"), cpu.checkFeatures("+cx16")};
+}
+
 std::string target_description(const CompileOptions& options) {
   Cpu cpu = cpu_of(options);
-  return llvm::sys::getProcessTriple() + " " + cpu.name + " " + cpu.features;
+  return triple_of(options) + " " + cpu.name + " " + cpu.features;
 }
 
 }  // namespace mslc

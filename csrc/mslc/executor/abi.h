@@ -26,4 +26,13 @@ inline constexpr char kRunSimdgroup[] = "mslc_run_simdgroup";
 /// What compiled code calls: returns when all SIMD-groups of the ring have come here. A null ring has but one.
 inline constexpr char kBarrier[] = "mslc_barrier";
 
+/// What validating code calls (see validate/validator.h). Bit i of `mask`: lane i is active. `object` is the variable
+/// that the address was computed from, or null; `values` are those that a store writes.
+/// Replaces each lane's address by one that may be accessed.
+using CheckLanes = void (*)(void** addresses, void* object, const uint64_t* values, uint32_t mask, uint32_t site);
+inline constexpr char kCheckLanes[] = "mslc_check_lanes";
+/// In place of kBarrier.
+using CheckBarrier = void (*)(uint32_t mask, uint32_t flags, uint32_t site);
+inline constexpr char kCheckBarrier[] = "mslc_check_barrier";
+
 }  // namespace mslc

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "validate/check_site.h"
 
 namespace mslc {
 
@@ -11,6 +14,8 @@ struct CompiledKernel {
   std::string object;              ///< ELF relocatable for the target CPU
   uint64_t threadgroup_bytes = 0;  ///< of threadgroup variables declared in the kernel
   uint64_t stack_bytes = 0;        ///< of one SIMD-group
+  bool validates = false;          ///< calls the checks of validation mode
+  std::vector<CheckSite> sites;    ///< of those checks
   bool has_barriers = false;       ///< waits at barriers: more than one SIMD-group needs fibers
 };
 

@@ -21,6 +21,9 @@ class LoadedObject {
 
   /// Address of a function of the object; null if it has none of that name.
   void* find(const std::string& name) const;
+  /// All that is mapped.
+  const std::byte* memory() const { return memory_; }
+  size_t bytes() const { return size_; }
 
  private:
   std::byte* memory_ = nullptr;

@@ -139,6 +139,11 @@ void FiberStacks::release() {
   stride_ = count_ = 0;
 }
 
+const FiberStacks& Ring::reserve(unsigned count, size_t stack_bytes) {
+  stacks_.reserve(count, stack_bytes);
+  return stacks_;
+}
+
 void Ring::run(unsigned count, size_t stack_bytes, Work work, void* context) {
   stacks_.reserve(count, stack_bytes);
   work_ = work;

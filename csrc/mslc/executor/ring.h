@@ -14,6 +14,9 @@ class FiberStacks {
   void reserve(unsigned count, size_t bytes);
   /// The end of a stack, where it begins to grow down from.
   std::byte* top(unsigned i) const { return memory_ + (i + 1) * stride_; }
+  /// All of them.
+  const std::byte* memory() const { return memory_; }
+  size_t bytes() const { return count_ * stride_; }
 
  private:
   void release();
@@ -30,6 +33,8 @@ class Ring {
 
   /// Runs `count` fibers to their end. The Ring must stay where it is meanwhile.
   void run(unsigned count, size_t stack_bytes, Work work, void* context);
+  /// Stacks for `count` fibers: run() with no more of them leaves these where they are.
+  const FiberStacks& reserve(unsigned count, size_t stack_bytes);
   /// Called on a fiber: lets all others come to where they wait as well.
   void wait();
 

@@ -29,6 +29,7 @@ std::vector<std::string> compiler_arguments(const CompileOptions& options) {
       "-O2", "-disable-llvm-passes", "-w", "-ferror-limit", "20",
       options.fast_math ? "-ffp-contract=fast" : "-ffp-contract=on",
       "-main-file-name", options.file_name};
+  if (options.validate) arguments.insert(arguments.end(), {"-debug-info-kind=line-tables-only", "-dwarf-version=5"});
   if (options.fast_math) {
     // Metal's "relaxed": fast math, except that NaN and infinity keep their meaning.
     for (const char* flag : {"-mreassociate", "-freciprocal-math", "-fno-signed-zeros", "-fapprox-func"}) {

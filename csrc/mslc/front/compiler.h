@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "front/stdlib_files.h"
 #include "front/token_buffer.h"
 #include "mslc/mslc.h"
 
@@ -15,8 +16,6 @@ namespace mslc {
 
 /// Name under which clang finds the precompiled header.
 inline constexpr char kPrecompiledHeaderPath[] = "/mslc/stdlib.pch";
-/// Folder under which clang finds the standard library.
-inline constexpr char kStdlibPath[] = "/mslc/include";
 
 /// The files of the standard library, over `base` for all other files.
 llvm::IntrusiveRefCntPtr<llvm::vfs::OverlayFileSystem> standard_files(

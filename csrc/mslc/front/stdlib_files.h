@@ -9,5 +9,8 @@ struct EmbeddedFile {
   size_t size;
 };
 
+/// Where the compiler finds them.
+inline constexpr char kStdlibPath[] = "/mslc/include";
+
 extern const EmbeddedFile stdlib_files[];
 extern const size_t stdlib_files_count;

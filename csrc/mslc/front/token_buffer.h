@@ -38,6 +38,8 @@ class TokenBuffer {
   bool is(size_t index, clang::tok::TokenKind kind) const { return index < size() && (*this)[index].is(kind); }
   bool is(size_t index, llvm::StringRef word) const { return word == this->word(index); }
   bool is_word(size_t index) const { return !word(index).empty(); }
+  /// Whether the `>` at `index` is the first half of what was written as `>>`.
+  bool begins_shift(size_t index) const { return index + 1 < size() && tokens_[index + 1].joins_previous; }
   bool is_identifier(size_t index) const { return is(index, clang::tok::identifier); }
   /// The identifier or keyword at `index`, empty for anything else.
   llvm::StringRef word(size_t index) const;

@@ -34,6 +34,13 @@ class InspectConsumer : public clang::ASTConsumer {
     return true;
   }
 
+  // `[[id(0)]]` of a member says nothing here, and clang would mark each access of an annotated member.
+  void HandleTagDeclDefinition(clang::TagDecl* tag) override {
+    const auto* record = llvm::dyn_cast<clang::RecordDecl>(tag);
+    if (!record) return;
+    for (clang::FieldDecl* field : record->fields()) field->dropAttrs<clang::AnnotateAttr>();
+  }
+
   void HandleTranslationUnit(clang::ASTContext& context) override {
     if (compiler_.getDiagnostics().hasErrorOccurred()) return;
     reflection_ = reflect(compiler_.getSema(), declarations_, code_);

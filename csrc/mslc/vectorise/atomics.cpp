@@ -34,10 +34,92 @@ llvm::Value* reduce(llvm::IRBuilder<>& b, llvm::AtomicRMWInst::BinOp operation, 
   }
 }
 
+constexpr unsigned kBlock = 4;  // floats that one compare-exchange replaces
+
+/// Adds the lanes' values to neighbouring floats, four at a time where all lanes are active and the first float is
+/// aligned to that, else one by one: `each` does so. The result is undefined; nobody wants it.
+void fill_row_addition(llvm::Function* function, llvm::function_ref<void(llvm::IRBuilder<>&)> each) {
+  llvm::LLVMContext& context = function->getContext();
+  auto block = [&](const char* name) { return llvm::BasicBlock::Create(context, name, function); };
+  auto *entry = block("entry"), *next = block("block"), *attempt = block("attempt"), *succeeded = block("succeeded");
+  auto *one_by_one = block("one.by.one"), *end = block("end");
+  llvm::Argument *mask_bits = function->getArg(0), *row = function->getArg(1), *values = function->getArg(2);
+
+  llvm::IRBuilder<> b(entry);
+  llvm::Type *whole = b.getIntNTy(32 * kBlock), *floats = llvm::FixedVectorType::get(b.getFloatTy(), kBlock);
+  llvm::Align align(4 * kBlock);
+  llvm::AllocaInst* addends = b.CreateAlloca(values->getType());
+  b.CreateStore(values, addends);
+  llvm::Value* offset = b.CreateAnd(b.CreatePtrToInt(row, b.getInt64Ty()), align.value() - 1);
+  llvm::Value* full = b.CreateICmpEQ(mask_bits, b.getInt32(~0u));
+  b.CreateCondBr(b.CreateAnd(full, b.CreateICmpEQ(offset, b.getInt64(0))), next, one_by_one);
+
+  b.SetInsertPoint(next);
+  llvm::PHINode* index = b.CreatePHI(b.getInt64Ty(), 2);
+  llvm::Value* place = b.CreateGEP(floats, row, index);
+  llvm::Value* addend = b.CreateLoad(floats, b.CreateGEP(floats, addends, index));
+  // It may be torn: the exchange fails then.
+  llvm::Value* seen = b.CreateAlignedLoad(whole, place, align, /*isVolatile=*/true);
+  b.CreateBr(attempt);
+
+  b.SetInsertPoint(attempt);
+  llvm::PHINode* old = b.CreatePHI(whole, 2);
+  llvm::Value* sum = b.CreateBitCast(b.CreateFAdd(b.CreateBitCast(old, floats), addend), whole);
+  constexpr auto relaxed = llvm::AtomicOrdering::Monotonic;
+  llvm::Value* exchange = b.CreateAtomicCmpXchg(place, old, sum, align, relaxed, relaxed);
+  old->addIncoming(seen, next);
+  old->addIncoming(b.CreateExtractValue(exchange, 0), attempt);
+  b.CreateCondBr(b.CreateExtractValue(exchange, 1), succeeded, attempt);
+
+  b.SetInsertPoint(succeeded);
+  llvm::Value* following = b.CreateAdd(index, b.getInt64(1));
+  index->addIncoming(b.getInt64(0), entry);
+  index->addIncoming(following, succeeded);
+  b.CreateCondBr(b.CreateICmpEQ(following, b.getInt64(kLanes / kBlock)), end, next);
+
+  b.SetInsertPoint(one_by_one);
+  each(b);
+  b.CreateBr(end);
+  b.SetInsertPoint(end);
+  b.CreateRetVoid();
+}
+
 }  // namespace
+
+/// Relaxed additions of floats that lie side by side.
+bool Vectoriser::add_to_row(Builder& b, llvm::AtomicRMWInst& atomic) {
+  llvm::Type* type = atomic.getType();
+  const Shape& shape = shapes_.of(atomic.getPointerOperand());
+  bool fits = features_.compare_exchange_16 && atomic.getOperation() == llvm::AtomicRMWInst::FAdd && type->isFloatTy() &&
+              atomic.use_empty() && atomic.getOrdering() == llvm::AtomicOrdering::Monotonic && shape.has_stride(4) &&
+              !shape.is_guarded();
+  if (!fits) return false;
+  constexpr char kName[] = "mslc.atomic.add.row";
+  llvm::Function* function = module_.getFunction(kName);
+  if (!function) {
+    llvm::Type* parameters[] = {b.getInt32Ty(), b.getPtrTy(), lane_vector(type)};
+    function = add_helper(module_, llvm::FunctionType::get(b.getVoidTy(), parameters, false), kName);
+    fill_row_addition(function, [&](Builder& helper) {
+      llvm::SmallVector<llvm::Constant*, kLanes> indices;
+      for (unsigned lane = 0; lane < kLanes; ++lane) indices.push_back(helper.getInt64(lane));
+      llvm::Value* addresses = helper.CreateGEP(type, function->getArg(1), llvm::ConstantVector::get(indices));
+      call_for_each_lane(helper, "atomic.fadd.row", {addresses, function->getArg(2)}, function->getArg(0), type,
+                         [&](Builder& lane, llvm::ArrayRef<llvm::Value*> operands) {
+                           return lane.CreateAtomicRMW(llvm::AtomicRMWInst::FAdd, operands[0], operands[1], llvm::Align(4),
+                                                       llvm::AtomicOrdering::Monotonic);
+                         });
+    });
+  }
+  llvm::CallInst* call =
+      b.CreateCall(function, {mask_bits(b, mask_of(atomic)), atomic.getPointerOperand(), lanes(atomic.getValOperand())});
+  call->setCallingConv(function->getCallingConv());
+  replaced_.push_back(&atomic);
+  return true;
+}
 
 void Vectoriser::widen_atomic(llvm::AtomicRMWInst& atomic) {
   Builder b(&atomic);
+  if (add_to_row(b, atomic)) return;
   llvm::Type* type = atomic.getType();
   llvm::Value *pointer = atomic.getPointerOperand(), *mask = mask_of(atomic);
   llvm::Value* values = lanes(atomic.getValOperand());

@@ -97,11 +97,17 @@ void Vectoriser::widen_builtin(llvm::CallInst& call, llvm::StringRef name) {
   if (name == "__msl_lane" || name == "__msl_threadgroup_barrier") return;
   // Lanes run in lockstep: memory is in order.
   if (name == "__msl_simdgroup_barrier") return replaced_.push_back(&call);
+  if (name.starts_with("__msl_check_")) return widen_check(call, name);
   Builder b(&call);
   llvm::Value* mask = mask_of(call);
   if (name.starts_with("__msl_matrix_load")) return set_lanes(call, matrix_load(b, call));
   if (name.starts_with("__msl_matrix_store")) return matrix_store(b, call);
-  if (name.starts_with("__msl_matrix_mma")) return set_lanes(call, matrix_multiply(b, call));
+  if (name.starts_with("__msl_matrix_mma")) return matrix_multiply(b, call);
+  if (name == "__msl_all_active") {
+    if (call.getParent()->getTerminator()->getOperand(0) == &call) full_branches_.insert(call.getParent());
+    return set_uniform(call, b.CreateICmpEQ(mask_bits(b, mask), b.getInt32(~0u)));
+  }
+  if (name == "__msl_all") return set_uniform(call, all_lanes_hold(b, call.getArgOperand(0), mask));
   if (!name.consume_front("__msl_simd_")) fail("unknown built-in function", call);
 
   llvm::Value* value = lanes(call.getArgOperand(0));
@@ -119,6 +125,8 @@ void Vectoriser::widen_builtin(llvm::CallInst& call, llvm::StringRef name) {
     value = b.CreateFreeze(value);
     llvm::Value* source = call.getArgOperand(1);
     if (is_uniform(source)) return set_uniform(call, b.CreateExtractElement(value, b.CreateAnd(source, kLanes - 1)));
+    if (auto known = shapes_.known_low_bits(source, 5))
+      return set_lanes(call, b.CreateShuffleVector(value, llvm::SmallVector<int, kLanes>(known->begin(), known->end())));
     return set_lanes(call, permute(b, value, b.CreateAnd(lanes(source), kLanes - 1)));
   }
 
@@ -135,6 +143,36 @@ void Vectoriser::widen_builtin(llvm::CallInst& call, llvm::StringRef name) {
   llvm::Value* result = is_prefix ? prefix(b, reduction, value, exclusive) : reduction.reduce(b, value);
   if (is_small_float) result = from_float(b, result, is_prefix ? lane_vector(type) : type);
   is_prefix ? set_lanes(call, result) : set_uniform(call, result);
+}
+
+/// Whether the condition holds in all active lanes. May be false though it does: loops that ask go on either way.
+llvm::Value* Vectoriser::all_lanes_hold(Builder& b, llvm::Value* condition, llvm::Value* mask) {
+  if (is_uniform(condition)) return condition;
+  if (llvm::Value* holds = last_lane_holds(b, condition)) return holds;
+  llvm::Value* bits = b.CreateBitCast(lanes(condition), b.getInt32Ty());
+  if (mask) bits = b.CreateOr(bits, b.CreateNot(mask_bits(b, mask)));
+  return b.CreateICmpEQ(bits, b.getInt32(~0u));
+}
+
+/// For offsets below a uniform limit: whether the largest is, without a vector. Where an offset wraps, it saturates.
+llvm::Value* Vectoriser::last_lane_holds(Builder& b, llvm::Value* condition) {
+  auto* comparison = llvm::dyn_cast<llvm::ICmpInst>(condition);
+  if (!comparison || comparison->isEquality()) return nullptr;
+  llvm::Value *value = comparison->getOperand(0), *limit = comparison->getOperand(1);
+  llvm::CmpInst::Predicate predicate = comparison->getPredicate();
+  if (!shapes_.of(value).is_offsets()) {
+    std::swap(value, limit);
+    predicate = llvm::CmpInst::getSwappedPredicate(predicate);
+  }
+  const Shape& shape = shapes_.of(value);
+  bool is_upper_limit = predicate == llvm::CmpInst::getStrictPredicate(predicate)
+                            ? predicate == llvm::CmpInst::ICMP_ULT || predicate == llvm::CmpInst::ICMP_SLT
+                            : predicate == llvm::CmpInst::ICMP_ULE || predicate == llvm::CmpInst::ICMP_SLE;
+  if (!is_upper_limit || !is_uniform(limit) || !shape.is_offsets() || shape.is_guarded() || shape.min_offset() < 0)
+    return nullptr;
+  auto add = llvm::CmpInst::isSigned(predicate) ? llvm::Intrinsic::sadd_sat : llvm::Intrinsic::uadd_sat;
+  llvm::Value* largest = b.CreateBinaryIntrinsic(add, value, llvm::ConstantInt::get(value->getType(), shape.max_offset()));
+  return b.CreateICmp(predicate, largest, limit);
 }
 
 llvm::Value* Vectoriser::permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes) {

@@ -46,8 +46,14 @@ void Vectoriser::compute_mask(llvm::BasicBlock* block) {
 }
 
 llvm::Value* Vectoriser::edge_mask(llvm::BasicBlock* from, llvm::BasicBlock* to) const {
+  if (is_full_edge(from, to)) return nullptr;
   bool taken_by_some = then_masks_.contains(from) && post_dominator(from) != to;
   return taken_by_some ? then_masks_.lookup(from) : masks_.lookup(from);
+}
+
+/// Control goes that way only if all lanes are active: split_divergent_loops() has asked.
+bool Vectoriser::is_full_edge(const llvm::BasicBlock* from, const llvm::BasicBlock* to) const {
+  return full_branches_.contains(from) && from->getTerminator()->getSuccessor(0) == to;
 }
 
 llvm::Value* Vectoriser::entry_mask(const llvm::Loop* loop) const {

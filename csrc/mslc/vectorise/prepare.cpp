@@ -103,6 +103,7 @@ void add_preparation(llvm::FunctionPassManager& passes) {
   };
   scalar_form();
   passes.addPass(llvm::InstCombinePass());
+  passes.addPass(SeparateLoadsPass());
   scalar_form();
   passes.addPass(SmallFloatsPass());
   passes.addPass(llvm::ADCEPass());

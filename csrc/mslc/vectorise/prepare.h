@@ -17,6 +17,12 @@ struct UnrollPrivateArraysPass : llvm::PassInfoMixin<UnrollPrivateArraysPass> {
   llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
 };
 
+/// Loads from an address that several ways lead to become a load on each way: InstCombine merges them, but where lanes'
+/// addresses lie side by side on one way and at one place on another, both are known only apart.
+struct SeparateLoadsPass : llvm::PassInfoMixin<SeparateLoadsPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+};
+
 /// Copies of memory become loads and stores; bit casts between vectors and scalars become shifts; and so on.
 struct LegalisePass : llvm::PassInfoMixin<LegalisePass> {
   llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);

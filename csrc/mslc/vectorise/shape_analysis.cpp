@@ -164,7 +164,7 @@ Shape ShapeAnalysis::transfer_call(const llvm::CallBase& call) const {
   if (name.empty()) return all_uniform ? Shape::uniform() : Shape::varying();
   if (name == "__msl_lane") return Shape::strided(1, 32);
   if (name.starts_with("__msl_simd_shuffle")) return of(call.getArgOperand(1)).is_uniform() ? kUniform : Shape::varying();
-  bool per_lane = name.starts_with("__msl_simd_prefix") || name.starts_with("__msl_matrix");
+  bool per_lane = name.starts_with("__msl_check_access") || name.starts_with("__msl_simd_prefix") || name.starts_with("__msl_matrix");
   return per_lane ? Shape::varying() : Shape::uniform();
 }
 
@@ -255,6 +255,15 @@ std::optional<Shape::Lanes> ShapeAnalysis::low_bits(const llvm::Value* value, un
   return lanes;
 }
 
+std::optional<Shape::Lanes> ShapeAnalysis::known_low_bits(const llvm::Value* value, unsigned bits) const {
+  if (!of(value).is_offsets() || of(value).is_guarded()) return std::nullopt;
+  llvm::KnownBits known = base_bits(value).trunc(bits);
+  if (!known.isConstant()) return std::nullopt;
+  Shape::Lanes lanes = of(value).lane_offsets();
+  for (int64_t& lane : lanes) lane = (lane + known.getConstant().getZExtValue()) & ((int64_t(1) << bits) - 1);
+  return lanes;
+}
+
 // Where lanes differ only in known low bits, those can be computed here for every lane; the other bits are uniform.
 Shape ShapeAnalysis::transfer_bitwise(const llvm::BinaryOperator& operation) const {
   unsigned width = operation.getType()->getScalarSizeInBits();
@@ -331,8 +340,31 @@ llvm::KnownBits ShapeAnalysis::base_bits(const llvm::Value* value, unsigned dept
     case llvm::Instruction::SExt: return operand(0).sext(width);
     case llvm::Instruction::Trunc: return operand(0).trunc(width);
     case llvm::Instruction::Freeze: return operand(0);
+    case llvm::Instruction::PHI: return base_bits_of_phi(llvm::cast<llvm::PHINode>(*instruction), depth);
     default: return llvm::KnownBits(width);
   }
+}
+
+// A counter keeps the low bits that none of its steps has.
+llvm::KnownBits ShapeAnalysis::base_bits_of_phi(const llvm::PHINode& phi, unsigned depth) const {
+  unsigned width = phi.getType()->getScalarSizeInBits(), kept = width;
+  std::optional<llvm::KnownBits> known;
+  for (const llvm::Value* value : phi.incoming_values()) {
+    if (llvm::isa<llvm::UndefValue>(value)) continue;
+    auto* step = llvm::dyn_cast<llvm::BinaryOperator>(value);
+    if (step && step->getOpcode() == llvm::Instruction::Add && llvm::is_contained(step->operands(), &phi)) {
+      const llvm::Value* stride = step->getOperand(step->getOperand(0) == &phi ? 1 : 0);
+      kept = std::min(kept, stride == &phi ? 0 : base_bits(stride, depth + 1).countMinTrailingZeros());
+    } else {
+      llvm::KnownBits start = base_bits(value, depth + 1);
+      known = known ? known->intersectWith(start) : start;
+    }
+  }
+  if (!known) return llvm::KnownBits(width);
+  llvm::APInt low = llvm::APInt::getLowBitsSet(width, kept);
+  known->Zero &= low;
+  known->One &= low;
+  return *known;
 }
 
 llvm::ConstantRange ShapeAnalysis::base_range(const llvm::Value* value, unsigned depth) const {

@@ -28,6 +28,8 @@ class ShapeAnalysis {
   bool is_divergent(const llvm::BasicBlock* block) const;
   /// Lanes may leave `loop` in different iterations.
   bool is_divergent(const llvm::Loop* loop) const { return divergent_loops_.contains(loop); }
+  /// The low `bits` of each lane's value, if they are known here.
+  std::optional<Shape::Lanes> known_low_bits(const llvm::Value* value, unsigned bits) const;
   /// Whether base + offsets may wrap in `cast` (a zext or sext of guarded or plain offsets).
   bool may_wrap(const llvm::CastInst& cast) const;
 
@@ -47,6 +49,7 @@ class ShapeAnalysis {
 
   /// What is known of the value in lane 0, whether that lane is active or not.
   llvm::KnownBits base_bits(const llvm::Value* value, unsigned depth = 0) const;
+  llvm::KnownBits base_bits_of_phi(const llvm::PHINode& phi, unsigned depth) const;
   llvm::ConstantRange base_range(const llvm::Value* value, unsigned depth = 0) const;
   /// The low `bits` of each lane if they are known and the lanes agree in all other bits.
   std::optional<Shape::Lanes> low_bits(const llvm::Value* value, unsigned bits) const;

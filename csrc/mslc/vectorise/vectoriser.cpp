@@ -10,11 +10,12 @@
 
 namespace mslc {
 
-Vectoriser::Vectoriser(llvm::Function& function, const llvm::TargetTransformInfo& target)
+Vectoriser::Vectoriser(llvm::Function& function, const llvm::TargetTransformInfo& target, const TargetFeatures& features)
     : function_(function),
       module_(*function.getParent()),
       layout_(module_.getDataLayout()),
       target_(target),
+      features_(features),
       dominators_(function),
       post_dominators_(function),
       loops_(dominators_),
@@ -174,8 +175,8 @@ void Vectoriser::finish() {
   if (llvm::verifyFunction(function_, &stream)) throw CompileError("the vectoriser made invalid code: " + stream.str());
 }
 
-void vectorise(llvm::Function& function, const llvm::TargetTransformInfo& target) {
-  Vectoriser(function, target).run();
+void vectorise(llvm::Function& function, const llvm::TargetTransformInfo& target, const TargetFeatures& features) {
+  Vectoriser(function, target, features).run();
 }
 
 }  // namespace mslc

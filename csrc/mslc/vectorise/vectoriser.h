@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "vectorise/shape_analysis.h"
+#include "vectorise/vectorise.h"
 
 namespace mslc {
 
@@ -21,7 +22,7 @@ namespace mslc {
 /// A mask is a vector of i1; a null mask means that all lanes are active. Code runs only if some lane is active.
 class Vectoriser {
  public:
-  Vectoriser(llvm::Function& function, const llvm::TargetTransformInfo& target);
+  Vectoriser(llvm::Function& function, const llvm::TargetTransformInfo& target, const TargetFeatures& features);
   void run();
 
  private:
@@ -45,6 +46,7 @@ class Vectoriser {
   // control_flow.cpp: masks and joins
   void compute_mask(llvm::BasicBlock* block);
   llvm::Value* edge_mask(llvm::BasicBlock* from, llvm::BasicBlock* to) const;
+  bool is_full_edge(const llvm::BasicBlock* from, const llvm::BasicBlock* to) const;
   llvm::Value* entry_mask(const llvm::Loop* loop) const;
   void widen_branch(llvm::BasicBlock* block);
   void widen_latch(llvm::BranchInst* branch, llvm::BasicBlock* block, const llvm::Loop* loop);
@@ -82,13 +84,20 @@ class Vectoriser {
   llvm::Value* guard_of_cast(llvm::CastInst& cast);
   llvm::Value* recompute(Builder& b, llvm::Value* value);
 
-  // builtins.cpp, matrices.cpp, atomics.cpp
+  // builtins.cpp, checks.cpp, matrices.cpp, atomics.cpp
   void widen_builtin(llvm::CallInst& call, llvm::StringRef name);
+  void widen_check(llvm::CallInst& call, llvm::StringRef name);
+  llvm::Value* all_lanes_hold(Builder& b, llvm::Value* condition, llvm::Value* mask);
+  llvm::Value* last_lane_holds(Builder& b, llvm::Value* condition);
   llvm::Value* permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);
   llvm::Value* matrix_load(Builder& b, llvm::CallInst& call);
   void matrix_store(Builder& b, llvm::CallInst& call);
-  llvm::Value* matrix_multiply(Builder& b, llvm::CallInst& call);
+  void matrix_multiply(Builder& b, llvm::CallInst& first);
+  void multiply_floats(Builder& b, llvm::ArrayRef<llvm::CallInst*> products);
+  bool multiply_bfloats(Builder& b, llvm::ArrayRef<llvm::CallInst*> products);
+  llvm::SmallVector<llvm::CallInst*, 8> products_with_same_left(llvm::CallInst& first) const;
   void widen_atomic(llvm::AtomicRMWInst& atomic);
+  bool add_to_row(Builder& b, llvm::AtomicRMWInst& atomic);
   void widen_compare_exchange(llvm::AtomicCmpXchgInst& exchange);
 
   /// An alloca of the whole SIMD-group.
@@ -103,6 +112,7 @@ class Vectoriser {
   llvm::Module& module_;
   const llvm::DataLayout& layout_;
   const llvm::TargetTransformInfo& target_;
+  const TargetFeatures features_;
   llvm::DominatorTree dominators_;
   llvm::PostDominatorTree post_dominators_;
   llvm::LoopInfo loops_;
@@ -111,6 +121,7 @@ class Vectoriser {
   llvm::DenseMap<llvm::Value*, llvm::Value*> lanes_;
   llvm::DenseMap<llvm::BasicBlock*, llvm::Value*> masks_;
   llvm::DenseMap<llvm::BasicBlock*, llvm::Value*> then_masks_;  // of blocks whose branch is divergent
+  llvm::SmallPtrSet<const llvm::BasicBlock*, 4> full_branches_;      // that go the first way if all lanes are active
   llvm::DenseMap<llvm::Value*, llvm::Value*> guards_;
   llvm::SmallPtrSet<llvm::Value*, 16> new_uniforms_;
   std::vector<llvm::PHINode*> lane_phis_;                       // originals; their vectors are filled last

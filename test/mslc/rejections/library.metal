@@ -216,16 +216,6 @@
     ulong b = ulong(simd_ballot(i > 1)); o[i] = b;
   }
 
-//// sum of long over a quad-group
-  kernel void k(device long* o, uint i [[thread_position_in_grid]]) {
-    o[i] = quad_sum(o[i]);
-//         ^ no matching function for call to 'quad_sum'
-  }
-//// ok
-  kernel void k(device short* o, uint i [[thread_position_in_grid]]) {
-    o[i] = quad_sum(o[i]);
-  }
-
 //// quad shuffle of bool
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     o[i] = quad_shuffle(i > 1, 0);

@@ -253,6 +253,47 @@
     bool4 m = true; bool4 n = !m; o[i] = n.x + any(!m);
   }
 
+//// vector of bool by a template's parameter
+  template <typename T> void f(T x) {
+    vec<T, 2> y = x;
+//            ^ a vector of bool must be written bool2, bool3, bool4 or vec<bool, N>
+  }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    f(true);
+  }
+//// ok
+  template <typename T> void f(T x) {
+    vec<T, 2> y = x;
+  }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    f(1);
+  }
+
+//// implicit conversion of a comparison
+  bool4 f(bool4 m) { return m; }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    float4 x = 1; bool4 m = f(x < 2);
+//                          ^ no matching function for call to 'f'
+  }
+//// ok
+  bool4 f(bool4 m) { return m; }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    float4 x = 1; bool4 m = f(bool4(x < 2)); m = x > 1; o[i] = m.x;
+  }
+
+//// int4 as a bool4
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    bool4 m = int4(1);
+//        ^ cannot initialize a variable of type 'bool4' (vector of 4 'bool' values) with an rvalue of type 'int4' (vector of 4 'int' values)
+  }
+//// ok
+  bool4 f(float4 x) {
+    return x < 2;
+  }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    bool4 m = bool4(int4(1)); vec<bool, 4> n = m; o[i] = n.x + f(2).x;
+  }
+
 //// implicit half from bfloat
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     bfloat b = 1; half h = b;

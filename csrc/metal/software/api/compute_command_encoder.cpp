@@ -6,6 +6,7 @@
 #include "execution/argument_table.h"
 #include "execution/submission.h"
 #include "execution/text.h"
+#include "execution/validation.h"
 
 namespace MTL {
 
@@ -193,6 +194,12 @@ void ComputeCommandEncoder::dispatch(Size grid, Size threadgroup, const uint32_t
   command->pipeline = &pipeline;
   command->launch.buffers = buffers;
   command->launch.threadgroup_memory = memory;
+  if (pipeline.kernel->validates()) {
+    auto* const bytes = submission_.arena.allocate_array<size_t>(pipeline.table_size);
+    for (unsigned i = 0; i < pipeline.table_size; ++i) bytes[i] = arguments_->slots[i].available;
+    command->launch.buffer_bytes = bytes;
+    command->launch.is_accessible = metal_software::is_in_live_buffer;
+  }
   command->indirect_groups = indirect_groups;
   assign(command->launch.threads_per_grid, grid);
   assign(command->launch.threads_per_threadgroup, threadgroup);

@@ -11,6 +11,7 @@
 #include "execution/pipeline.h"
 #include "execution/spin.h"
 #include "execution/text.h"
+#include "metal/validation.h"
 #include "mslc/mslc.h"
 
 namespace MTL {
@@ -36,6 +37,7 @@ std::string text_of(const NS::Object* value) { return value->description()->utf8
 mslc::CompileOptions compiler_options(const CompileOptions* options) {
   mslc::CompileOptions result;
   result.fast_math = !options || options->fastMathEnabled();
+  result.validate = torch_metal::validating();
   const NS::Dictionary* const macros = options ? options->preprocessorMacros() : nullptr;
   if (!macros) return result;
   const auto pool = NS::TransferPtr(NS::AutoreleasePool::alloc()->init());

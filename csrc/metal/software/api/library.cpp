@@ -85,6 +85,22 @@ NS::Object* FunctionDescriptor::newCopy() const {
   return copy;
 }
 
+FunctionConstant::FunctionConstant(const mslc::FunctionConstant& constant)
+    : name_(NS::RetainPtr(metal_software::make_string(constant.name))),
+      type_(metal_software::element_type(constant.type)),
+      index_(constant.index) {}
+
+NS::Dictionary* Function::functionConstantsDictionary() const {
+  std::vector<NS::SharedPtr<FunctionConstant>> owned;
+  std::vector<const NS::Object*> names, constants;
+  for (const mslc::FunctionConstant& constant : library_->function_constants()) {
+    owned.push_back(NS::TransferPtr(new FunctionConstant(constant)));
+    names.push_back(owned.back()->name());
+    constants.push_back(owned.back().get());
+  }
+  return NS::Dictionary::dictionary(constants.data(), names.data(), names.size());
+}
+
 void Function::setLabel(const NS::String* label) { assign_copy(label_, label); }
 
 void Library::setLabel(const NS::String* label) { assign_copy(label_, label); }

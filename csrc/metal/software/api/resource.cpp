@@ -5,6 +5,7 @@
 
 #include "api/objects.h"
 #include "execution/memory.h"
+#include "execution/validation.h"
 
 namespace MTL {
 
@@ -23,9 +24,11 @@ PurgeableState Resource::setPurgeableState(PurgeableState state) { return Purgea
 Buffer::Buffer(void* bytes, NS::UInteger length, NS::UInteger mapped, ResourceOptions options, Deallocator deallocator)
     : Referencing(options), bytes_(bytes), length_(length), deallocator_(std::move(deallocator)) {
   allocated_size_ = mapped;
+  metal_software::add_live_buffer(bytes_, length_);
 }
 
 Buffer::~Buffer() {
+  metal_software::remove_live_buffer(bytes_);
   if (allocated_size_) metal_software::unmap_memory({bytes_, allocated_size_});
   if (deallocator_) deallocator_(bytes_, length_);
 }

@@ -17,6 +17,10 @@ bool is_truth(const clang::Expr* expression) {
          (binary->isBitwiseOp() && is_truth(binary->getLHS()) && is_truth(binary->getRHS()));
 }
 
+bool is_named(const clang::FunctionDecl& function, llvm::StringRef name) {
+  return function.getDeclName().isIdentifier() && function.getName() == name;
+}
+
 // The library's functions that take either.
 bool takes_truth(const clang::FunctionDecl& function) {
   if (!is_library(function) || !function.getDeclName().isIdentifier()) return false;
@@ -40,6 +44,7 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
     if (callee && takes_truth(*callee)) {
       for (const clang::Expr* argument : call->arguments()) accept_truth(argument);
     }
+    if (callee && is_library(*callee) && is_named(*callee, "__construct_truth")) check_guess(*call->getArg(0));
     return true;
   }
 
@@ -87,13 +92,19 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
            std::to_string(length));
   }
 
+  // The rewrite that chose __construct_truth saw tokens only; a wrong guess must not become a wrong value.
+  void check_guess(const clang::Expr& argument) {
+    if (!argument.getType()->isExtVectorType() || is_truth(&argument)) return;
+    report(argument.getExprLoc(), "cannot tell whether this is a comparison: put it in parentheses or in a variable");
+  }
+
   void check_vector(clang::QualType type, clang::SourceLocation location) {
     const auto* vector = type.getNonReferenceType()->getAs<clang::ExtVectorType>();
     if (!vector) return;
     if (vector->getNumElements() < 2 || vector->getNumElements() > 4) {
       report(location, "a vector has 2, 3 or 4 elements, not %0", std::to_string(vector->getNumElements()));
     } else if (vector->getElementType()->isBooleanType()) {
-      report(location, "a vector of bool must be named bool2, bool3 or bool4 here");
+      report(location, "a vector of bool must be written bool2, bool3, bool4 or vec<bool, N>");
     }
   }
 

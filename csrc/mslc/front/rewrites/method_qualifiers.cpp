@@ -39,29 +39,38 @@ bool ends_qualifiers(const TokenBuffer& tokens, size_t index) {
 struct Qualifiers {
   size_t end = 0;
   bool is_const = false;
-  bool has_address_space = false;
-  bool is_constant = false;
+  llvm::StringRef address_space;  // empty if none
 };
 
 Qualifiers qualifiers_at(const TokenBuffer& tokens, size_t index) {
   Qualifiers found;
   for (; tokens.is(index, "const") || tokens.is(index, "volatile") || is_address_space(tokens, index); ++index) {
     found.is_const |= tokens.is(index, "const") || tokens.is(index, "constant");
-    found.has_address_space |= is_address_space(tokens, index);
-    found.is_constant |= tokens.is(index, "constant");
+    if (is_address_space(tokens, index)) found.address_space = tokens.word(index);
   }
   found.end = index;
   return found;
 }
 
-void drop_address_spaces(TokenBuffer& tokens, size_t first, size_t last) {
+void drop_address_space(TokenBuffer& tokens, size_t first, size_t last, llvm::StringRef space) {
   for (size_t i = first; i < last; ++i) {
-    if (tokens.is(i, "constant")) {
+    if (!tokens.is(i, space)) continue;
+    if (space == "constant") {
       tokens.replace(i, "const");
-    } else if (is_address_space(tokens, i)) {
+    } else {
       tokens.erase(i, i + 1);
     }
   }
+}
+
+// A method's text without the address space of its object, which the result may share: `device T& f() device`.
+std::string signature_of(const TokenBuffer& tokens, size_t first, size_t close, const Qualifiers& qualifiers) {
+  const size_t open = tokens.opening(close);
+  std::string text = qualifiers.is_const ? "const " : "";
+  for (size_t i = first; i <= close; ++i) {
+    if (i > open || qualifiers.address_space.empty() || !tokens.is(i, qualifiers.address_space)) text += tokens.spelling(i) + " ";
+  }
+  return text;
 }
 
 // Index of the first token of the declaration proper, after `template <...>`.
@@ -93,18 +102,20 @@ void rewrite_method_qualifiers(TokenBuffer& tokens) {
     if (!ends_qualifiers(tokens, qualifiers.end)) continue;
 
     const size_t first = declaration_start(tokens, i);
-    const std::string signature = tokens.spelling(first, i + 1) + (qualifiers.is_const ? " const" : "");
-    const auto [same, is_new] = scopes.back().try_emplace(signature, Kept{first, qualifiers.has_address_space});
-    if (qualifiers.is_constant) {
+    const bool has_space = !qualifiers.address_space.empty();
+    const std::string signature = signature_of(tokens, first, i, qualifiers);
+    const auto [same, is_new] = scopes.back().try_emplace(signature, Kept{first, has_space});
+    if (qualifiers.address_space == "constant") {
       tokens.insert(after_template_parameters(tokens, same->second.first), "__attribute__((annotate(\"msl:constant_object\")))");
     }
-    if (!is_new && (same->second.has_address_space || qualifiers.has_address_space)) {
+    if (!is_new && (same->second.has_address_space || has_space)) {
       const size_t last = declaration_end(tokens, qualifiers.end);
       if (last == TokenBuffer::npos) continue;
       tokens.erase(first, last + 1);
       i = last;
-    } else {
-      drop_address_spaces(tokens, i + 1, qualifiers.end);
+    } else if (has_space) {
+      drop_address_space(tokens, first, tokens.opening(i), qualifiers.address_space);
+      drop_address_space(tokens, i + 1, qualifiers.end, qualifiers.address_space);
     }
   }
   tokens.commit();

@@ -81,7 +81,55 @@ size_t postfix_end(const TokenBuffer& tokens, size_t index) {
   return index;
 }
 
+bool is_comparison(tok::TokenKind kind) {
+  switch (kind) {
+    case tok::less:
+    case tok::greater:
+    case tok::lessequal:
+    case tok::greaterequal:
+    case tok::equalequal:
+    case tok::exclaimequal: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
+
+bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last) {
+  while (tokens.is(first, tok::l_paren) && tokens.closing(first) == last - 1) ++first, --last;
+  bool part = tokens.is(first, tok::exclaim), all = true, logical = false;
+  size_t start = first;  // of the part between bitwise operators, each of which must be a truth
+  for (size_t i = first; i < last; ++i) {
+    switch (const tok::TokenKind kind = tokens[i].getKind()) {
+      case tok::comma:
+      case tok::question: return false;
+      case tok::l_paren:
+      case tok::l_square:
+      case tok::l_brace:
+        i = tokens.closing(i);
+        if (i == npos || i >= last) return false;
+        break;
+      case tok::amp:
+      case tok::pipe:
+      case tok::caret:
+        all &= part || (tokens.is(start, tok::l_paren) && yields_truth(tokens, start, i));
+        start = i + 1;
+        part = tokens.is(start, tok::exclaim);
+        break;
+      case tok::ampamp:
+      case tok::pipepipe: logical = true; break;
+      default:
+        if (const size_t after = kind == tok::less ? template_arguments_end(tokens, i) : npos; after != npos) {
+          i = after - 1;
+        } else if (tokens.begins_shift(i)) {
+          ++i;
+        } else {
+          part |= is_comparison(kind);
+        }
+    }
+  }
+  return logical || (all && (part || (start > first && tokens.is(start, tok::l_paren) && yields_truth(tokens, start, last))));
+}
 
 size_t operand_end(const TokenBuffer& tokens, size_t index) {
   while (is_prefix_operator(tokens[index].getKind()) || tokens.is(index, "sizeof")) ++index;

@@ -1,4 +1,4 @@
-// Where the operand of a cast ends.
+// What expressions look like as tokens: where the operand of a cast ends, what a comparison is.
 #pragma once
 
 #include "front/token_buffer.h"
@@ -8,6 +8,9 @@ namespace mslc {
 /// Index after the unary expression that begins at `index`: prefix operators and casts, a primary expression, and
 /// the calls, subscripts and members applied to it.
 size_t operand_end(const TokenBuffer& tokens, size_t index);
+/// Whether [first, last) is one expression whose value is the truth of something: a comparison, `!x`, `x && y`, or such
+/// joined by `&`, `|`, `^`.
+bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last);
 
 /// Whether a cast's operand may begin at `index`.
 bool begins_operand(const TokenBuffer& tokens, size_t index);

@@ -11,6 +11,7 @@ void rewrite(TokenBuffer& tokens) {
   rewrite_function_constants(tokens);
   rewrite_attributes(tokens);
   rewrite_threadgroup_variables(tokens);
+  rewrite_bool_vectors(tokens);
   rewrite_vectors(tokens);
   rewrite_address_spaces(tokens);
 }

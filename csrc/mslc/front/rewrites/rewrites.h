@@ -12,7 +12,8 @@ void reject_forbidden_words(const TokenBuffer& tokens);
 void rewrite_literals(TokenBuffer& tokens);
 /// A string used as a pointer is in the constant address space.
 void rewrite_strings(TokenBuffer& tokens);
-/// `void f() const device` loses its address space; methods that then are the same are merged. `constant` leaves the
+/// `void f() const device` loses its address space; methods that then are the same are merged, also if
+/// their results are in their objects' address spaces: `device T& f() device` returns a `T&` to anywhere. `constant` leaves the
 /// annotation "msl:constant_object".
 void rewrite_method_qualifiers(TokenBuffer& tokens);
 /// `constant T x [[function_constant(i)]];` declares two extern constants: the value, and whether there is one.
@@ -24,6 +25,8 @@ void rewrite_attributes(TokenBuffer& tokens);
 void rewrite_threadgroup_variables(TokenBuffer& tokens);
 /// `float4(x)`, `(float4)x`, `float4 v(x, y)`, `T(x)` call the constructor functions of the standard library.
 void rewrite_vectors(TokenBuffer& tokens);
+/// `bool4 m = a < b;`, `m = a < b;`, `return a < b;` make a bool4 of clang's vector of integers.
+void rewrite_bool_vectors(TokenBuffer& tokens);
 /// `device`, `threadgroup`, `constant`, `thread` become clang's address spaces.
 void rewrite_address_spaces(TokenBuffer& tokens);
 

@@ -115,54 +115,6 @@ bool is_declaration(const TokenBuffer& tokens, size_t end) {
   return close != npos && close > end + 2 && (tokens.is(close + 1, tok::semi) || tokens.is(close + 1, tok::comma));
 }
 
-// `bool4 m = a < b;`: wraps what follows the `=`.
-void rewrite_bool_initialiser(TokenBuffer& tokens, size_t name) {
-  if (!tokens.is_identifier(name) || !tokens.is(name + 1, tok::equal)) return;
-  size_t end = name + 2;
-  for (; end < tokens.size() && !tokens.is(end, tok::semi) && !tokens.is(end, tok::comma); ++end) {
-    if (tokens.is(end, tok::l_brace)) return;
-    if (tokens.is(end, tok::l_paren) || tokens.is(end, tok::l_square)) end = tokens.closing(end);
-    if (end == npos) return;
-  }
-  tokens.insert(name + 2, "::metal::__construct<" + tokens.spelling(name - 1) + ">(");
-  tokens.insert(end, ")");
-}
-
-// Whether [first, last) is one expression whose value is the truth of something: a comparison, `!x`, `x && y`.
-bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last) {
-  while (tokens.is(first, tok::l_paren) && tokens.closing(first) == last - 1) ++first, --last;
-  bool truth = tokens.is(first, tok::exclaim);
-  for (size_t i = first; i < last; ++i) {
-    switch (tokens[i].getKind()) {
-      case tok::comma:
-      case tok::question: return false;
-      case tok::l_paren:
-      case tok::l_square:
-      case tok::l_brace:
-        i = tokens.closing(i);
-        if (i == npos) return false;
-        break;
-      case tok::less:
-        if (const size_t close = tokens.closing(i); close != npos && close < last &&
-                                                    (tokens.is(close + 1, tok::l_paren) || tokens.is(close + 1, tok::coloncolon))) {
-          i = close;
-          break;
-        }
-        truth = true;
-        break;
-      case tok::greater:
-      case tok::lessequal:
-      case tok::greaterequal:
-      case tok::equalequal:
-      case tok::exclaimequal:
-      case tok::ampamp:
-      case tok::pipepipe: truth = true; break;
-      default: break;
-    }
-  }
-  return truth;
-}
-
 // The construction function for an argument list or operand in [first, last).
 std::string constructor(const TokenBuffer& tokens, size_t first, size_t last) {
   return yields_truth(tokens, first, last) ? "::metal::__construct_truth<" : "::metal::__construct<";
@@ -191,9 +143,6 @@ void rewrite_vectors(TokenBuffer& tokens) {
     const size_t end = names.type_end(i);
     if (end == npos) continue;
     const size_t start = qualified_start(tokens, i);
-    const bool is_bool = end == i + 1 && tokens.word(i).starts_with("bool");
-    if (is_bool && in_body[i]) rewrite_bool_initialiser(tokens, end);
-
     if (is_cast(tokens, start, end)) {
       const size_t last = operand_end(tokens, end + 1);
       tokens.replace(start - 1, constructor(tokens, end + 1, last));

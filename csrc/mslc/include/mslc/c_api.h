@@ -15,11 +15,30 @@ extern "C" {
 typedef struct mslc_library mslc_library;
 typedef struct mslc_kernel mslc_kernel;
 
-MSLC_API mslc_library* mslc_library_compile(const char* source, char* error, size_t error_size);
+/* How to compile: see CompileOptions in mslc.h. Null members stand for this machine. */
+typedef struct mslc_options {
+  const char* target;
+  const char* cpu;
+} mslc_options;
+
+/* The value of a [[function_constant(index)]]. */
+typedef struct mslc_constant {
+  uint32_t index;
+  const void* bytes;
+  size_t size;
+} mslc_constant;
+
+/* `options` may be null. */
+MSLC_API mslc_library* mslc_library_compile(const char* source, const mslc_options* options, char* error, size_t error_size);
 MSLC_API void mslc_library_release(mslc_library* library);
 
-MSLC_API mslc_kernel* mslc_kernel_create(const mslc_library* library, const char* name, char* error, size_t error_size);
+MSLC_API mslc_kernel* mslc_kernel_create(const mslc_library* library, const char* name, const mslc_constant* constants,
+                                         size_t constant_count, char* error, size_t error_size);
 MSLC_API void mslc_kernel_release(mslc_kernel* kernel);
+
+/* Machine code of a kernel for another machine: the caller frees it with free(). Writes its size. */
+MSLC_API void* mslc_kernel_code(const mslc_library* library, const char* name, const mslc_constant* constants,
+                                size_t constant_count, size_t* code_size, char* error, size_t error_size);
 
 /* Runs all threadgroups of a grid on the calling thread. `buffers` and `threadgroup_bytes` have 31 entries; sizes are in
  * threads, x first. */

@@ -34,8 +34,10 @@ struct CompileOptions {
   std::vector<std::string> include_directories;             ///< searched for "x.h" and <x.h>
   std::vector<std::pair<std::string, std::string>> macros;  ///< name, value
   bool fast_math = false;                                   ///< MTLCompileOptions.mathMode fast
+  bool validate = false;                                    ///< check memory accesses and barriers: see Launch::buffer_bytes
   std::string file_name = "program_source";                 ///< what diagnostics call the source
   std::string cpu;                                          ///< LLVM's name of the target CPU; empty: this one
+  std::string target;                                       ///< LLVM's target triple; empty: this machine
 };
 
 enum class ArgumentKind {
@@ -79,6 +81,25 @@ struct Launch {
   const size_t* threadgroup_memory = nullptr;  ///< bytes for each [[threadgroup(i)]] argument, by index
   uint32_t threads_per_grid[3] = {1, 1, 1};    ///< need not be a multiple of the threadgroup: edge groups are partial
   uint32_t threads_per_threadgroup[3] = {1, 1, 1};
+
+  // What kernels compiled with CompileOptions::validate are told besides.
+  const size_t* buffer_bytes = nullptr;  ///< bytes at each address of `buffers`; null if they are not known
+  /// Whether kernels may access these bytes though they are in none of `buffers`; null: none.
+  bool (*is_accessible)(const void* address, size_t bytes) = nullptr;
+};
+
+/// What a validating kernel did wrong, thrown when all its threadgroups have run. what() names the kernel, and for each
+/// fault the source line, the thread and the memory.
+class ValidationError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A kernel was stopped because it accessed memory that the process does not have, or ran for longer than
+/// TORCH_METAL_TIME_LIMIT. What it has written until then stays. what() names the kernel.
+class ExecutionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 /// Machine code of one kernel. Immutable; any number of threads may execute it at once.
@@ -88,7 +109,10 @@ class Kernel {
   virtual const KernelInfo& info() const = 0;
   /// Bytes of threadgroup variables declared in the kernel.
   virtual size_t static_threadgroup_bytes() const = 0;
-  /// Runs threadgroups [first, last) of the grid on the calling thread, counted x fastest.
+  /// Compiled with CompileOptions::validate. Data races are found among the threadgroups of one call of execute().
+  virtual bool validates() const = 0;
+  /// Runs threadgroups [first, last) of the grid on the calling thread, counted x fastest. Throws ExecutionError and
+  /// ValidationError.
   virtual void execute(const Launch& launch, uint64_t first, uint64_t last) const = 0;
 };
 
@@ -116,6 +140,8 @@ class Library {
   virtual std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants = {}) const = 0;
   /// The code of one kernel in one form. Throws as kernel() does.
   virtual std::string code(const std::string& name, CodeForm form, const ConstantValues& constants = {}) const = 0;
+  /// That code as bytes, for the executor of another machine: CompileOptions::target. Throws as kernel() does.
+  virtual std::string machine_code(const std::string& name, const ConstantValues& constants = {}) const = 0;
 };
 
 /// Compiler, version and target: "mslc 0.1 (LLVM 19.1.7, x86-64 znver4)".

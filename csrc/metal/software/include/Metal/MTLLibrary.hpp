@@ -9,6 +9,7 @@
 namespace mslc {
 class Library;
 struct KernelInfo;
+struct FunctionConstant;
 }  // namespace mslc
 
 namespace MTL {
@@ -83,6 +84,22 @@ class CompileOptions : public NS::Copying<CompileOptions> {
   NS::SharedPtr<NS::Dictionary> macros_;
 };
 
+/// A [[function_constant(index)]] of the source.
+class FunctionConstant : public NS::Referencing<FunctionConstant> {
+ public:
+  NS::String* name() const { return name_.get(); }
+  DataType type() const { return type_; }
+  NS::UInteger index() const { return index_; }
+
+ private:
+  friend class Function;
+  explicit FunctionConstant(const mslc::FunctionConstant& constant);
+
+  NS::SharedPtr<NS::String> name_;
+  DataType type_;
+  NS::UInteger index_;
+};
+
 /// One kernel of a library, with values for its function constants.
 class Function : public NS::Referencing<Function> {
  public:
@@ -92,6 +109,8 @@ class Function : public NS::Referencing<Function> {
   NS::String* label() const { return label_.get(); }
   void setLabel(const NS::String* label);
   FunctionOptions options() const { return FunctionOptionNone; }
+  /// Names to FunctionConstant: those of the whole library, whether this function uses them or not.
+  NS::Dictionary* functionConstantsDictionary() const;
 
  private:
   friend class Library;

@@ -1,0 +1,54 @@
+"""When a result of metal counts as right."""
+
+from collections.abc import Callable
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+
+def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object]) -> None:
+    """Trees of CPU tensors and numbers: metal's result, the CPU's, and a function that computes it in wider types.
+
+    Right is what torch.testing.assert_close accepts with its own tolerances, or else what is as close to the wider
+    result as the CPU's own. Shapes, dtypes and everything that is not rounded must be the same.
+    """
+    actual, expected = tree_flatten(actual)[0], tree_flatten(expected)[0]
+    assert len(actual) == len(expected), f"{len(actual)} results, the CPU has {len(expected)}"
+    precise = None
+    for i, (a, e) in enumerate(zip(actual, expected)):
+        if not isinstance(e, torch.Tensor):
+            assert a == e or a != a and e != e, f"{a!r}, the CPU has {e!r}"
+            continue
+        try:
+            torch.testing.assert_close(a, e, equal_nan=True)
+        except AssertionError:
+            if a.shape != e.shape or a.dtype != e.dtype or not (a.dtype.is_floating_point or a.dtype.is_complex):
+                raise
+            precise = precise if precise is not None else tree_flatten(reference())[0]
+            if not _is_as_exact(a, e, precise[i]):
+                raise
+
+
+def _widened(t: torch.Tensor) -> torch.Tensor:
+    return t.detach().resolve_conj().resolve_neg().to(torch.complex128 if t.dtype.is_complex else torch.float64)
+
+
+def _error(value: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Distance from the reference; 0 where both are NaN or the same infinity."""
+    same = (value == reference) | (value.isnan() & reference.isnan())
+    return torch.where(same, 0.0, (value - reference).abs())
+
+
+def _is_as_exact(actual: torch.Tensor, expected: torch.Tensor, reference: torch.Tensor) -> bool:
+    """No element is further from the reference than four times the CPU's largest error and a few units in its own last
+    place, unless it is what the CPU has."""
+    unit = torch.finfo(actual.dtype).eps
+    actual, expected, reference = _widened(actual), _widened(expected), _widened(reference)
+    if reference.shape != actual.shape:
+        return False
+    cpu_error = _error(expected, reference)
+    finite = cpu_error[cpu_error.isfinite()]
+    largest = finite.max() if finite.numel() else 0.0
+    size = torch.where(reference.isfinite(), reference.abs(), 0.0)
+    close = _error(actual, reference) <= 4 * largest + 8 * unit * size
+    return bool((close | _error(actual, expected).eq(0)).all())
