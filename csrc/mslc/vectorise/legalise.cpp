@@ -6,6 +6,8 @@
 #include <llvm/IR/Module.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
 
+#include <numeric>
+
 #include "vectorise/prepare.h"
 
 namespace mslc {
@@ -55,33 +57,49 @@ class Legaliser {
     instruction.eraseFromParent();
   }
 
-  // Between a vector and a scalar, or vectors of different elements: through one integer.
+  // Between a vector and a scalar, or vectors of different elements. A part of the result is made of the elements that
+  // overlap it and no others: those may be poison.
   llvm::Value* expand_bit_cast(Builder& b, llvm::BitCastInst& cast) {
-    auto* from = llvm::dyn_cast<llvm::FixedVectorType>(cast.getSrcTy());
-    auto* to = llvm::dyn_cast<llvm::FixedVectorType>(cast.getDestTy());
-    if ((!from && !to) || (from && to && from->getNumElements() == to->getNumElements())) return nullptr;
-    llvm::Value* bits = cast.getOperand(0);
-    unsigned width = layout_.getTypeSizeInBits(cast.getSrcTy());
-    llvm::Type* whole = b.getIntNTy(width);
-    if (from) {
-      unsigned element_width = width / from->getNumElements();
-      bits = llvm::ConstantInt::get(whole, 0);
-      for (unsigned i = 0; i < from->getNumElements(); ++i) {
-        llvm::Value* element = b.CreateExtractElement(cast.getOperand(0), i);
-        element = b.CreateZExt(b.CreateBitCast(element, b.getIntNTy(element_width)), whole);
-        bits = b.CreateOr(bits, b.CreateShl(element, i * element_width));
+    unsigned from = element_count(cast.getSrcTy()), to = element_count(cast.getDestTy());
+    if (from == to) return nullptr;
+    unsigned parts = std::gcd(from, to);
+    llvm::SmallVector<llvm::Value*, 16> results;
+    for (unsigned part = 0; part < parts; ++part) {
+      llvm::SmallVector<llvm::Value*, 16> elements;
+      for (unsigned i = 0; i < from / parts; ++i)
+        elements.push_back(element(b, cast.getOperand(0), part * (from / parts) + i));
+      llvm::Value* bits = joined_bits(b, elements);
+      unsigned width = bits->getType()->getIntegerBitWidth() / (to / parts);
+      for (unsigned i = 0; i < to / parts; ++i) {
+        llvm::Value* piece = b.CreateTrunc(b.CreateLShr(bits, i * width), b.getIntNTy(width));
+        results.push_back(b.CreateBitCast(piece, cast.getDestTy()->getScalarType()));
       }
-    } else {
-      bits = b.CreateBitCast(bits, whole);
     }
-    if (!to) return b.CreateBitCast(bits, cast.getDestTy());
-    unsigned element_width = width / to->getNumElements();
-    llvm::Value* vector = llvm::PoisonValue::get(to);
-    for (unsigned i = 0; i < to->getNumElements(); ++i) {
-      llvm::Value* element = b.CreateTrunc(b.CreateLShr(bits, i * element_width), b.getIntNTy(element_width));
-      vector = b.CreateInsertElement(vector, b.CreateBitCast(element, to->getElementType()), i);
-    }
+    if (!cast.getDestTy()->isVectorTy()) return results.front();
+    llvm::Value* vector = llvm::PoisonValue::get(cast.getDestTy());
+    for (unsigned i = 0; i < to; ++i) vector = b.CreateInsertElement(vector, results[i], i);
     return vector;
+  }
+
+  static unsigned element_count(llvm::Type* type) {
+    auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(type);
+    return vector ? vector->getNumElements() : 1;
+  }
+
+  static llvm::Value* element(Builder& b, llvm::Value* value, unsigned index) {
+    return value->getType()->isVectorTy() ? b.CreateExtractElement(value, index) : value;
+  }
+
+  // One integer, the first element lowest.
+  llvm::Value* joined_bits(Builder& b, llvm::ArrayRef<llvm::Value*> elements) {
+    unsigned width = layout_.getTypeSizeInBits(elements.front()->getType());
+    llvm::Type* whole = b.getIntNTy(width * elements.size());
+    llvm::Value* bits = llvm::ConstantInt::get(whole, 0);
+    for (size_t i = 0; i < elements.size(); ++i) {
+      llvm::Value* piece = b.CreateZExt(b.CreateBitCast(elements[i], b.getIntNTy(width)), whole);
+      bits = b.CreateOr(bits, b.CreateShl(piece, i * width));
+    }
+    return bits;
   }
 
   llvm::Value* expand_intrinsic(Builder& b, llvm::IntrinsicInst& call) {
@@ -151,7 +169,31 @@ class Legaliser {
     }
   }
 
+  /// Integers that lanes cannot load or store at once, as SROA makes them of structs with padding: 24, 48, 128 bits.
+  static bool is_odd_integer(llvm::Type* type) {
+    if (!type->isIntegerTy() || type->getIntegerBitWidth() % 8 != 0) return false;
+    return !llvm::isPowerOf2_32(type->getIntegerBitWidth()) || type->getIntegerBitWidth() > 64;
+  }
+
+  /// Calls `visit` with the type and the byte offset of pieces of an odd integer, each a power of two of bytes.
+  static void for_each_piece(llvm::Type* type, llvm::function_ref<void(llvm::Type*, uint64_t)> visit) {
+    unsigned bytes = type->getIntegerBitWidth() / 8;
+    for (unsigned offset = 0, size; offset < bytes; offset += size) {
+      size = std::min(8u, llvm::bit_floor(bytes - offset));
+      visit(llvm::Type::getIntNTy(type->getContext(), 8 * size), offset);
+    }
+  }
+
   llvm::Value* load_value(Builder& b, llvm::Type* type, llvm::Value* address, llvm::Align align, bool is_volatile) {
+    if (is_odd_integer(type)) {
+      llvm::Value* whole = llvm::ConstantInt::get(type, 0);
+      for_each_piece(type, [&](llvm::Type* piece, uint64_t offset) {
+        llvm::Value* at = b.CreateConstGEP1_64(b.getInt8Ty(), address, offset);
+        llvm::Value* bits = b.CreateAlignedLoad(piece, at, llvm::commonAlignment(align, offset), is_volatile);
+        whole = b.CreateOr(whole, b.CreateShl(b.CreateZExt(bits, type), 8 * offset));
+      });
+      return whole;
+    }
     if (!type->isAggregateType()) return b.CreateAlignedLoad(type, address, align, is_volatile);
     llvm::Value* whole = llvm::PoisonValue::get(type);
     for_each_member(type, [&](unsigned i, llvm::Type* member, uint64_t offset) {
@@ -162,6 +204,13 @@ class Legaliser {
   }
 
   void store_value(Builder& b, llvm::Value* value, llvm::Value* address, llvm::Align align, bool is_volatile) {
+    if (is_odd_integer(value->getType())) {
+      return for_each_piece(value->getType(), [&](llvm::Type* piece, uint64_t offset) {
+        llvm::Value* bits = b.CreateTrunc(b.CreateLShr(value, 8 * offset), piece);
+        llvm::Value* at = b.CreateConstGEP1_64(b.getInt8Ty(), address, offset);
+        b.CreateAlignedStore(bits, at, llvm::commonAlignment(align, offset), is_volatile);
+      });
+    }
     if (!value->getType()->isAggregateType()) return void(b.CreateAlignedStore(value, address, align, is_volatile));
     for_each_member(value->getType(), [&](unsigned i, llvm::Type*, uint64_t offset) {
       llvm::Value* part = b.CreateConstGEP1_64(b.getInt8Ty(), address, offset);
@@ -170,12 +219,13 @@ class Legaliser {
   }
 
   llvm::Value* split_load(Builder& b, llvm::LoadInst& load) {
-    if (!load.getType()->isAggregateType()) return nullptr;
+    if (!load.getType()->isAggregateType() && !is_odd_integer(load.getType())) return nullptr;
     return load_value(b, load.getType(), load.getPointerOperand(), load.getAlign(), load.isVolatile());
   }
 
   void split_store(Builder& b, llvm::StoreInst& store) {
-    if (!store.getValueOperand()->getType()->isAggregateType()) return;
+    llvm::Type* type = store.getValueOperand()->getType();
+    if (!type->isAggregateType() && !is_odd_integer(type)) return;
     store_value(b, store.getValueOperand(), store.getPointerOperand(), store.getAlign(), store.isVolatile());
     store.eraseFromParent();
   }
