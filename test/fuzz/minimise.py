@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from test.fuzz.expressions import Constant, Expression, Node
+from test.fuzz.expressions import Arithmetic, Constant, Expression, Node, Variable
 from test.fuzz.generator import generate
 from test.fuzz.kernel import Kernel, prelude
 from test.fuzz.machine import Shape
@@ -32,6 +32,8 @@ def fault(kernel: Kernel, target: Target) -> str:
 
 
 def _outcome(kernel: Kernel, target: Target) -> int:
+    if any(isinstance(n, Arithmetic) and n.operator in "/%" and not isinstance(n.right, Variable) for n in map(get, slots(kernel))):
+        return 0  # clang gives a literal zero as divisor no meaning
     try:
         kernel.expected()
     except Exception:

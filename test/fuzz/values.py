@@ -200,8 +200,9 @@ class Values:
         def divide():
             # Clang gives a literal zero as divisor no meaning at all.
             variables = [Variable(name, t) for name, t in self.scope.variables.items() if t == type]
-            divisor = self.random.choice(variables) if variables else self.other_type(type, depth)
-            return Arithmetic(self.random.choice("/%"), self.expression(type, depth + 1), divisor)
+            if not variables:
+                return Arithmetic("-", *two())
+            return Arithmetic(self.random.choice("/%"), self.expression(type, depth + 1), self.random.choice(variables))
 
         def call():
             count = self.random.choice([1, 1, 2, 2, 2, 3])
@@ -233,7 +234,7 @@ class Values:
 
     def select(self, type: Type, depth: int) -> Expression:
         # The ternary operator chooses whole values; select(), components.
-        if type.is_vector and self.random.random() < 0.5:
+        if type.is_vector and type.element != BFLOAT and self.random.random() < 0.5:
             compared = vector(self.random.choice([INT, UINT, FLOAT, type.element]), type.width)
             condition = Compare(self.random.choice(["<", ">", "==", "!="]), *self._two(compared, depth + 1))
             return Select(condition, *self._two(type, depth + 1))
