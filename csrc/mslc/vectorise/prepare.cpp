@@ -6,11 +6,13 @@
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
+#include <llvm/IR/Module.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/ADCE.h>
 #include <llvm/Transforms/Scalar/InstSimplifyPass.h>
 #include <llvm/Transforms/Scalar/Scalarizer.h>
 #include <llvm/Transforms/Scalar/StructurizeCFG.h>
+#include <llvm/Transforms/Utils/BasicBlockUtils.h>
 #include <llvm/Transforms/Utils/FixIrreducible.h>
 #include <llvm/Transforms/Utils/LCSSA.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
@@ -93,6 +95,37 @@ llvm::PreservedAnalyses SmallFloatsPass::run(llvm::Function& function, llvm::Fun
   return preserved;
 }
 
+namespace {
+
+/// True, and known to no pass: a volatile load of a constant.
+llvm::Value* opaque_truth(llvm::IRBuilder<>& b, llvm::Module& module) {
+  constexpr char kName[] = "mslc.true";
+  llvm::GlobalVariable* truth = module.getNamedGlobal(kName);
+  if (!truth) {
+    truth = new llvm::GlobalVariable(module, b.getInt8Ty(), /*isConstant=*/true, llvm::GlobalValue::InternalLinkage,
+                                     b.getInt8(1), kName);
+  }
+  return b.CreateICmpNE(b.CreateLoad(b.getInt8Ty(), truth, /*isVolatile=*/true), b.getInt8(0));
+}
+
+}  // namespace
+
+llvm::PreservedAnalyses EndlessLoopsPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+  auto& loops = analyses.getResult<llvm::LoopAnalysis>(function);
+  llvm::SmallVector<std::pair<llvm::BasicBlock*, llvm::BasicBlock*>> back_edges;
+  for (llvm::Loop* loop : loops.getLoopsInPreorder())
+    if (loop->hasNoExitBlocks() && loop->getLoopLatch()) back_edges.emplace_back(loop->getLoopLatch(), loop->getHeader());
+  for (auto [latch, header] : back_edges) {
+    llvm::BasicBlock* edge = llvm::SplitEdge(latch, header);
+    auto* way_out = llvm::BasicBlock::Create(function.getContext(), "never", &function);
+    llvm::ReturnInst::Create(function.getContext(), way_out);
+    llvm::IRBuilder<> b(edge->getTerminator());
+    b.CreateCondBr(opaque_truth(b, *function.getParent()), header, way_out);
+    edge->getTerminator()->eraseFromParent();
+  }
+  return back_edges.empty() ? llvm::PreservedAnalyses::all() : llvm::PreservedAnalyses::none();
+}
+
 void add_preparation(llvm::FunctionPassManager& passes) {
   llvm::ScalarizerPassOptions scalarise;
   scalarise.ScalarizeLoadStore = true;
@@ -112,6 +145,7 @@ void add_preparation(llvm::FunctionPassManager& passes) {
   passes.addPass(llvm::LowerSwitchPass());
   passes.addPass(llvm::FixIrreduciblePass());
   passes.addPass(llvm::LoopSimplifyPass());
+  passes.addPass(EndlessLoopsPass());
   passes.addPass(llvm::UnifyFunctionExitNodesPass());
   passes.addPass(llvm::UnifyLoopExitsPass());
   passes.addPass(llvm::LoopSimplifyPass());

@@ -41,6 +41,13 @@ struct PrivateArraysPass : llvm::PassInfoMixin<PrivateArraysPass> {
   static bool isRequired() { return true; }
 };
 
+/// Loops without a way out, which clean-up may leave where no thread gets, are given one that is never taken:
+/// structured control flow is a matter of where loops lead.
+struct EndlessLoopsPass : llvm::PassInfoMixin<EndlessLoopsPass> {
+  llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+  static bool isRequired() { return true; }
+};
+
 /// Everything from optimised per-thread code to what vectorise() takes.
 void add_preparation(llvm::FunctionPassManager& passes);
 
