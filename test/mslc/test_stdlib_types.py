@@ -58,6 +58,12 @@ EXPRESSIONS = {
     "explicit_geometry": ("float", ["float3"], "precise::length(a) + fast::distance(a, -a) + fast::normalize(a).x"),
     "bfloats": ("int", ["float"], "[&] { bfloat x(a); bool2 m = isnan(bfloat2(x)); return m.y + 2 * isinf(x) + "
                 "4 * isfinite(x) + 8 * isnormal(x) + 16 * signbit(x) + 32 * int(select(bfloat(0), x, x == x && x > 0) > 0); }()"),
+    "packed_names": ("float3", ["float3", "float3"],
+                     "[&] { packed_float3 p(a); p.yz = b.xy; p.zxy = p.bgr; p.rb += 1.0f; return p.xxy + p.xyz; }()"),
+    "truths": ("int4", ["float3", "float3"],
+               "[&] { auto m = a < b; auto pick = [](bool3 x) { return x.x + 2 * x.y + 4 * x.z; }; "
+               "char3 c(1, 2, 3); return int4(pick(a > b), (a == b).y + 2 * (c == char3(2))[1], pick(m && (a < 0)), "
+               "pick(bool3(int3(a) >> int3(1))) + 8 * pick(m)); }()"),
     "packed": ("float", ["float3"], "[&] { packed_float3 p(a); p *= 2; return p[0] + p.y + float3(p).z; }()"),
     "colours": ("uint", ["uint"], "pack_float_to_unorm4x8(unpack_unorm4x8_to_float(a))"),
     "signed_pairs": ("uint", ["uint"], "pack_float_to_snorm2x16(unpack_snorm2x16_to_float(a))"),
@@ -132,6 +138,24 @@ def test_classification_of_bfloat(evaluate):
     normal = np.isfinite(x) & (np.abs(x) >= 2.0**-126)
     expected = np.isnan(x) + 2 * np.isinf(x) + 4 * np.isfinite(x) + 8 * normal + 16 * np.signbit(x) + 32 * (x > 0)
     np.testing.assert_array_equal(evaluate("bfloats", x), expected)
+
+
+def test_components_of_packed_vectors_by_name(evaluate):
+    a, b = np.random.default_rng(4).standard_normal((2, 200, 4)).astype(np.float32)
+    p = np.stack([a[:, 0], b[:, 0], b[:, 1]], 1)
+    p = np.stack([p[:, 1], p[:, 0], p[:, 2]], 1)  # p.z, p.x, p.y = p.z, p.y, p.x
+    p[:, [0, 2]] += 1
+    np.testing.assert_array_equal(evaluate("packed_names", a, b)[:, :3], p[:, [0, 0, 1]] + p)
+
+
+def test_comparisons_are_vectors_of_bool_without_a_name(evaluate):
+    a, b = np.random.default_rng(5).integers(-3, 4, (2, 200, 4)).astype(np.float32)
+    bits = np.array([1, 2, 4])
+    a3, b3 = a[:, :3], b[:, :3]
+    less = a3 < b3
+    shifted = (a3.astype(int) >> 1) != 0
+    expected = [(a3 > b3) @ bits, (a[:, 1] == b[:, 1]) + 2, (less & (a3 < 0)) @ bits, shifted @ bits + 8 * (less @ bits)]
+    np.testing.assert_array_equal(evaluate("truths", a, b), np.stack(expected, 1))
 
 
 def test_packed_vectors_in_arithmetic(evaluate):

@@ -23,8 +23,8 @@ std::vector<std::string> compiler_arguments(const CompileOptions& options) {
   const std::string triple = llvm::sys::getProcessTriple();
   std::vector<std::string> arguments = {
       "-triple", triple, "-aux-triple", triple,  // without -aux-triple __bf16 has no mangled name
-      "-x", "c++", "-std=c++17", "-fsycl-is-device", "-fnative-half-type", "-fnative-half-arguments-and-returns",
-      "-fbfloat16-excess-precision=none", "-flax-vector-conversions=none", "-fno-rtti", "-fno-builtin",
+      "-x", "c++", "-std=c++17", "-fsycl-is-device", "-fdeclspec", "-fnative-half-type",
+      "-fnative-half-arguments-and-returns", "-fbfloat16-excess-precision=none", "-flax-vector-conversions=none", "-fno-rtti", "-fno-builtin",
       "-fno-threadsafe-statics", "-fdeprecated-macro", "-nostdsysteminc", "-nobuiltininc", "-relaxed-aliasing",
       "-O2", "-disable-llvm-passes", "-w", "-ferror-limit", "20",
       options.fast_math ? "-ffp-contract=fast" : "-ffp-contract=on",

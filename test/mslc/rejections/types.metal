@@ -202,16 +202,6 @@
     float4 x = 1; x = select(x, float4(2), x < 2); o[i] = i < 2 ? x.x : 3;
   }
 
-//// comparison without a name
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; auto m = x < 2; o[i] = m.x;
-//                           ^ the bool4 that a comparison yields must be named here: write bool4(...)
-  }
-//// ok
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; auto m = bool4(x < 2); o[i] = m.x;
-  }
-
 //// comparison as an int4
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     float4 x = 1; int4 m = x < 2; o[i] = m.x;
@@ -219,28 +209,29 @@
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; int4 m = int4(x < 2); o[i] = m.x;
-  }
-
-//// element of a comparison
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; o[i] = (x < 2).x;
-//                          ^ the bool4 that a comparison yields must be named here: write bool4(...)
-  }
-//// ok
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; o[i] = bool4(x < 2).x;
+    float4 x = 1; int4 m = int4(x < 2); auto n = x < 2; o[i] = m.x + n.y + (x > 2).z;
   }
 
 //// sum of comparisons
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; int4 n = (x < 2) + (x > 0); o[i] = n.x;
-//                            ^ the bool4 that a comparison yields must be named here: write bool4(...)
-//                                      ^ the bool4 that a comparison yields must be named here: write bool4(...)
+    float4 x = 1; auto n = (x < 2) + (x > 0); o[i] = n.x;
+//                                 ^ arithmetic is not for vectors of bool; convert them first
   }
 //// ok
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; int4 n = int4(x < 2) + int4(x > 0); o[i] = n.x;
+    float4 x = 1; int4 n = int4(x < 2) + int4(x > 0); bool4 m = (x < 2) & (x > 0); o[i] = n.x + m.x;
+  }
+
+//// comparison as an argument of another type
+  int4 f(int4 x) { return x; }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    float4 x = 1; o[i] = f(x < 2).x;
+//                       ^ no matching function for call to 'f'
+  }
+//// ok
+  bool4 f(bool4 x) { return !x; }
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    float4 x = 1; o[i] = f(x < 2).x;
   }
 
 //// complement of a bool4
@@ -267,18 +258,6 @@
   }
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
     f(1);
-  }
-
-//// implicit conversion of a comparison
-  bool4 f(bool4 m) { return m; }
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; bool4 m = f(x < 2);
-//                          ^ no matching function for call to 'f'
-  }
-//// ok
-  bool4 f(bool4 m) { return m; }
-  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
-    float4 x = 1; bool4 m = f(bool4(x < 2)); m = x > 1; o[i] = m.x;
   }
 
 //// int4 as a bool4

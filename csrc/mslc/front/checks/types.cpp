@@ -21,10 +21,22 @@ bool is_named(const clang::FunctionDecl& function, llvm::StringRef name) {
   return function.getDeclName().isIdentifier() && function.getName() == name;
 }
 
+bool is_truth_of(const clang::FunctionDecl& function) { return is_library(function) && is_named(function, "__truth_of"); }
+
+// A truth, or one made of truths that have become vectors of bool.
+bool may_be_truth(const clang::Expr* expression) {
+  expression = expression->IgnoreParenImpCasts();
+  if (is_truth(expression)) return true;
+  if (const auto* call = llvm::dyn_cast<clang::CallExpr>(expression))
+    return call->getDirectCallee() && is_truth_of(*call->getDirectCallee());
+  const auto* binary = llvm::dyn_cast<clang::BinaryOperator>(expression);
+  return binary && binary->isBitwiseOp() && may_be_truth(binary->getLHS()) && may_be_truth(binary->getRHS());
+}
+
 // The library's functions that take either.
 bool takes_truth(const clang::FunctionDecl& function) {
   if (!is_library(function) || !function.getDeclName().isIdentifier()) return false;
-  if (llvm::is_contained({"any", "all", "select", "__construct_truth"}, function.getName())) return true;
+  if (llvm::is_contained({"any", "all", "select", "__truth_of"}, function.getName())) return true;
   const auto* vector = function.getReturnType()->getAs<clang::ExtVectorType>();
   return function.getName() == "__construct" && vector &&
          vector->getElementType()->isSpecificBuiltinType(clang::BuiltinType::SChar);
@@ -44,17 +56,25 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
     if (callee && takes_truth(*callee)) {
       for (const clang::Expr* argument : call->arguments()) accept_truth(argument);
     }
-    if (callee && is_library(*callee) && is_named(*callee, "__construct_truth")) check_guess(*call->getArg(0));
+    if (callee && is_truth_of(*callee)) check_guess(*call->getArg(0));
     return true;
   }
 
   bool VisitBinaryOperator(clang::BinaryOperator* binary) {
+    if (!check_arithmetic(*binary)) return true;
     if (is_truth(binary)) {
       accept_truth(binary->getLHS());
       accept_truth(binary->getRHS());
       check_truth(*binary, binary->getOperatorLoc());
     }
     return true;
+  }
+
+  bool check_arithmetic(const clang::BinaryOperator& binary) {
+    const bool arithmetic = binary.isMultiplicativeOp() || binary.isAdditiveOp() || binary.isShiftOp();
+    if (!arithmetic || !is_bool_vector(binary.getLHS()->IgnoreParenImpCasts()->getType())) return true;
+    report(binary.getOperatorLoc(), "arithmetic is not for vectors of bool; convert them first");
+    return false;
   }
 
   bool VisitUnaryOperator(clang::UnaryOperator* unary) {
@@ -92,9 +112,9 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
            std::to_string(length));
   }
 
-  // The rewrite that chose __construct_truth saw tokens only; a wrong guess must not become a wrong value.
+  // The rewrite that chose __truth_of saw tokens only; a wrong guess must not become a wrong value.
   void check_guess(const clang::Expr& argument) {
-    if (!argument.getType()->isExtVectorType() || is_truth(&argument)) return;
+    if (!argument.getType()->isExtVectorType() || may_be_truth(&argument)) return;
     report(argument.getExprLoc(), "cannot tell whether this is a comparison: put it in parentheses or in a variable");
   }
 

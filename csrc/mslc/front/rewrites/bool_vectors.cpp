@@ -25,20 +25,53 @@ size_t expression_end(const TokenBuffer& tokens, size_t index) {
   return index;
 }
 
-// Makes the truth that begins at `index` a value of `type`.
-void convert(TokenBuffer& tokens, size_t index, const std::string& type) {
-  const size_t end = expression_end(tokens, index);
-  if (end == npos || !yields_truth(tokens, index, end)) return;
-  tokens.insert(index, "::metal::__construct<" + type + ">(");
-  tokens.insert(end, ")");
+// Makes what a comparison yields a bool or a vector of bool, if [first, last) is one. Parentheses round all of it are a
+// group of their own.
+void convert(TokenBuffer& tokens, size_t first, size_t last) {
+  if (last == npos || last == first || !yields_truth(tokens, first, last)) return;
+  if (tokens.is(first, tok::l_paren) && tokens.closing(first) == last - 1) return;
+  tokens.insert(first, "::metal::__truth_of(");
+  tokens.insert(last, ")");
 }
 
+void convert_expression(TokenBuffer& tokens, size_t first) { convert(tokens, first, expression_end(tokens, first)); }
+
 // `bool4 f(...) {`: the returns in the body that begins at `open`.
-void convert_returns(TokenBuffer& tokens, size_t open, const std::string& type) {
+void convert_returns(TokenBuffer& tokens, size_t open) {
   const size_t close = tokens.closing(open);
   for (size_t i = open; close != npos && i < close; ++i) {
-    if (tokens.is(i, "return")) convert(tokens, i + 1, type);
+    if (tokens.is(i, "return")) convert_expression(tokens, i + 1);
   }
+}
+
+// Whether the parentheses at `open` hold an expression or arguments whose truths matter as values: conditions of
+// statements are scalars, and some functions take what a comparison yields as it is.
+bool holds_values(const TokenBuffer& tokens, size_t open) {
+  return !llvm::is_contained({"if", "constexpr", "while", "for", "switch", "any", "all", "select", "sizeof", "alignof", "decltype",
+                              "static_assert", "__attribute__", "operator"},
+                             tokens.word(open - 1));
+}
+
+// The expressions between the commas in the parentheses at `open`; none if a comma may stand in `<...>`.
+void convert_group(TokenBuffer& tokens, size_t open) {
+  const size_t close = tokens.closing(open);
+  if (close == npos) return;
+  llvm::SmallVector<std::pair<size_t, size_t>, 4> expressions;
+  size_t first = open + 1, less = npos;
+  for (size_t i = first; i <= close; ++i) {
+    if (i == close || tokens.is(i, tok::comma)) {
+      expressions.emplace_back(first, i);
+      first = i + 1;
+    } else if (tokens.is(i, tok::less)) {
+      less = first;
+    } else if (tokens.is(i, tok::greater) && less != npos && less < first) {
+      return;
+    } else if (tokens.is(i, tok::l_paren) || tokens.is(i, tok::l_square) || tokens.is(i, tok::l_brace)) {
+      i = tokens.closing(i);
+      if (i == npos) return;
+    }
+  }
+  for (const auto& [begin, end] : expressions) convert(tokens, begin, end);
 }
 
 }  // namespace
@@ -50,19 +83,17 @@ void rewrite_bool_vectors(TokenBuffer& tokens) {
     if (tokens.is(i, "vec") && tokens.is(i + 1, tok::less) && tokens.is(i + 2, "bool")) {
       tokens.replace(i + 2, "::metal::__truth");
     } else if (is_bool_vector(tokens, i) && tokens.is_identifier(i + 1)) {
-      const std::string type = tokens.spelling(i);
-      if (tokens.is(i + 2, tok::equal) && in_body[i]) convert(tokens, i + 3, type);
       names.insert(tokens.word(i + 1));
+      if (tokens.is(i + 2, tok::equal) && in_body[i]) convert_expression(tokens, i + 3);
       const size_t close = tokens.is(i + 2, tok::l_paren) ? tokens.closing(i + 2) : npos;
-      if (close != npos && tokens.is(close + 1, tok::l_brace) && !in_body[i]) convert_returns(tokens, close + 1, type);
+      if (close != npos && tokens.is(close + 1, tok::l_brace) && !in_body[i]) convert_returns(tokens, close + 1);
+    } else if (tokens.is(i, "auto") && tokens.is_identifier(i + 1) && tokens.is(i + 2, tok::equal)) {
+      convert_expression(tokens, i + 3);
     } else if (in_body[i] && tokens.is(i + 1, tok::equal) && names.contains(tokens.word(i)) &&
                !tokens.is(i - 1, tok::period) && !tokens.is(i - 1, tok::arrow) && !is_bool_vector(tokens, i - 1)) {
-      // The name may stand for something else here: the type is that of what it stands for.
-      const std::string name = tokens.word(i).str();
-      if (tokens.is(i - 1, tok::semi) || tokens.is(i - 1, tok::l_brace) || tokens.is(i - 1, tok::r_brace) ||
-          tokens.is(i - 1, tok::r_paren)) {
-        convert(tokens, i + 2, "decltype(" + name + ")");
-      }
+      convert_expression(tokens, i + 2);
+    } else if (in_body[i] && tokens.is(i, tok::l_paren) && holds_values(tokens, i)) {
+      convert_group(tokens, i);
     }
   }
   tokens.commit();

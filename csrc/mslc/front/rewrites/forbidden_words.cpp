@@ -15,6 +15,7 @@ bool is_forbidden(const TokenBuffer& tokens, size_t index) {
     case tok::kw_virtual:
     case tok::kw_goto:
     case tok::kw_asm:
+    case tok::kw___declspec:
     case tok::kw_throw:
     case tok::kw_try:
     case tok::kw_typeid:

@@ -97,11 +97,13 @@ bool is_comparison(tok::TokenKind kind) {
 
 bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last) {
   while (tokens.is(first, tok::l_paren) && tokens.closing(first) == last - 1) ++first, --last;
-  bool part = tokens.is(first, tok::exclaim), all = true, logical = false;
+  bool part = tokens.is(first, tok::exclaim), all = true, logical = false, less = false;
   size_t start = first;  // of the part between bitwise operators, each of which must be a truth
   for (size_t i = first; i < last; ++i) {
     switch (const tok::TokenKind kind = tokens[i].getKind()) {
       case tok::comma:
+      case tok::equal:
+      case tok::semi:
       case tok::question: return false;
       case tok::l_paren:
       case tok::l_square:
@@ -117,13 +119,18 @@ bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last) {
         part = tokens.is(start, tok::exclaim);
         break;
       case tok::ampamp:
-      case tok::pipepipe: logical = true; break;
+      case tok::pipepipe:
+        logical = true;
+        less = false;
+        break;
       default:
         if (const size_t after = kind == tok::less ? template_arguments_end(tokens, i) : npos; after != npos) {
           i = after - 1;
         } else if (tokens.begins_shift(i)) {
           ++i;
         } else {
+          if (kind == tok::greater && less) return false;  // a type with template arguments
+          less |= kind == tok::less;
           part |= is_comparison(kind);
         }
     }

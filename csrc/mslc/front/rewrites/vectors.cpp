@@ -115,11 +115,6 @@ bool is_declaration(const TokenBuffer& tokens, size_t end) {
   return close != npos && close > end + 2 && (tokens.is(close + 1, tok::semi) || tokens.is(close + 1, tok::comma));
 }
 
-// The construction function for an argument list or operand in [first, last).
-std::string constructor(const TokenBuffer& tokens, size_t first, size_t last) {
-  return yields_truth(tokens, first, last) ? "::metal::__construct_truth<" : "::metal::__construct<";
-}
-
 void rewrite_static_cast(TokenBuffer& tokens, const VectorNames& names, size_t index) {
   const size_t close = tokens.closing(index + 1);
   if (close == npos) return;
@@ -128,9 +123,7 @@ void rewrite_static_cast(TokenBuffer& tokens, const VectorNames& names, size_t i
     name += tokens.is(name, "typename") ? 1 : 2;
   }
   if (names.type_end(name) != close) return;
-  const size_t last = tokens.is(close + 1, tok::l_paren) ? tokens.closing(close + 1) : npos;
-  const bool truth = last != npos && yields_truth(tokens, close + 2, last);
-  tokens.replace(index, truth ? "::metal::__construct_truth" : "::metal::__construct");
+  tokens.replace(index, "::metal::__construct");
 }
 
 }  // namespace
@@ -145,9 +138,10 @@ void rewrite_vectors(TokenBuffer& tokens) {
     const size_t start = qualified_start(tokens, i);
     if (is_cast(tokens, start, end)) {
       const size_t last = operand_end(tokens, end + 1);
-      tokens.replace(start - 1, constructor(tokens, end + 1, last));
-      tokens.replace(end, ">(");
-      tokens.insert(last, ")");
+      const bool truth = tokens.is(end + 1, tok::exclaim);
+      tokens.replace(start - 1, "::metal::__construct<");
+      tokens.replace(end, truth ? ">(::metal::__truth_of(" : ">(");
+      tokens.insert(last, truth ? "))" : ")");
     } else if (in_body[i] && is_declaration(tokens, end)) {
       if (start == 0 || precedes_expression(tokens, start - 1) || tokens.is(start - 1, "const") ||
           tokens.is(start - 1, "constexpr") || tokens.is(start - 1, "thread")) {
@@ -155,8 +149,7 @@ void rewrite_vectors(TokenBuffer& tokens) {
       }
     } else if (tokens.is(end, tok::l_paren) && !begins_function_type(tokens, end) &&
                (start == 0 || precedes_expression(tokens, start - 1))) {
-      const size_t last = tokens.closing(end);
-      tokens.insert(start, last == npos ? "::metal::__construct<" : constructor(tokens, end + 1, last));
+      tokens.insert(start, "::metal::__construct<");
       tokens.insert(end, ">");
     }
   }
