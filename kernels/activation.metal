@@ -70,7 +70,7 @@ inline float2 one_minus(float2 x) { return float2(1 - x.x, -x.y); }
 
 UNARY(gelu, x * normal_cdf(x))
 UNARY(gelu_tanh, gelu_tanh_of(x))
-UNARY(silu, x / (1 + math::exp(-x)))
+UNARY(silu, math::div(x, c10::metal::cast_to<T>(1.0f) + math::exp(-x)))
 UNARY(mish, x * math::tanh(log1p_exp(x)))
 UNARY(elu, elu_of(x, arg<float>(s, 0), arg<float>(s, 1), arg<float>(s, 2)))
 UNARY(leaky_relu, x > 0 ? x : x * arg<T>(s, 0))

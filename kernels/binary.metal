@@ -126,6 +126,7 @@ inline F neighbour(F x, F y) {
   return as_type<F>(static_cast<Bits>((y > x) == (x > 0) ? bits + 1 : bits - 1));
 }
 inline float next(float x, float y) { return neighbour<uint>(x, y); }
+inline half next(half x, half y) { return neighbour<ushort>(x, y); }
 inline bfloat next(bfloat x, bfloat y) { return neighbour<ushort>(x, y); }
 
 /// log(exp(x) + exp(y)): the larger term comes out of the sum, equal infinities stay.

@@ -2,6 +2,7 @@
 // it are gathered as they are needed. See convolution_params.h for what the operands are.
 #include <metal_stdlib>
 
+#include "accumulators.h"
 #include "convolution_params.h"
 #include "gemm_tile.h"
 
@@ -88,9 +89,10 @@ struct PixelSink {
   constant ConvolutionParams& params;
   bool exists;
 
-  void write(uint channel, float value) const {
+  template <class Value>
+  void write(uint channel, Value value) const {
     if (!exists || channel >= params.out_channels) return;
-    if (params.has_bias) value += float(bias[channel]);
+    if (params.has_bias) value += Value(bias[channel]);
     out[channel * params.out.channel] = T(value);
   }
 };
@@ -131,7 +133,7 @@ template <class T, uint tile_rows, uint tile_columns>
   tile.store(pixel_sink(out, bias, params, tile.lane_column(column), group.z), tile_a, row);
 }
 
-/// One thread an element: groups of few channels would leave most of a tile empty.
+/// One thread an element: groups of few channels would leave most of a tile empty. Integers are summed up exactly.
 template <class T>
 [[kernel]] void convolve_each(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
                               device const T* weight [[buffer(2)]], device const T* bias [[buffer(3)]],
@@ -142,11 +144,12 @@ template <class T>
   device const T* image = in + pixel.batch * params.patches.batch_stride +
                           long(group * params.in_channels) * params.patches.channel_stride;
   device const T* taps = weight + long(group * params.out_channels + channel) * params.patches.rows;
-  float sum = 0;
+  using Value = typename Sum<T>::type;
+  Value sum = 0;
   for (uint k = 0; k < params.patches.rows; ++k) {
     const Tap tap(params.patches, k);
     const int offset = seen_offset(params.patches, pixel, tap);
-    if (offset >= 0) sum += float(taps[k]) * float(image[tap.channel * params.patches.channel_stride + offset]);
+    if (offset >= 0) sum += Value(taps[k]) * Value(image[tap.channel * params.patches.channel_stride + offset]);
   }
   pixel_sink(out, bias, params, column, group).write(channel, sum);
 }

@@ -5,6 +5,7 @@
 #include <c10/metal/utils.h>
 
 #include "accumulators.h"
+#include "scalar_math.h"
 #include "scan_params.h"
 
 using namespace metal;
@@ -30,14 +31,24 @@ struct cumprod_op : cumsum_op<Value> {
   static Acc combine(Acc a, Acc b) { return c10::metal::mul(a, b); }
 };
 
+/// log(exp(a) + exp(b)).
+inline float log_sum_exp(float a, float b) {
+  const float high = a > b || isnan(a) ? a : b, low = a > b || isnan(a) ? b : a;
+  return isinf(high) && high == low ? high : high + math::log1p(math::exp(low - high));
+}
+inline float2 log_sum_exp(float2 a, float2 b) {
+  if (any(isnan(a)) || any(isnan(b))) return NAN;
+  const float2 high = a.x < b.x ? b : a, low = a.x < b.x ? a : b;
+  if (low.x == -INFINITY) return high;  // exp(low) is 0, whatever its angle
+  if (isinf(high.x) && high.x == low.x) return math::log(math::exp(low) + math::exp(high));
+  return high + math::log1p(math::exp(low - high));
+}
+
 template <class Value>
 struct logcumsumexp_op : cumsum_op<Value> {
-  using Acc = float;
-  static Acc identity() { return -INFINITY; }
-  static Acc combine(Acc a, Acc b) {
-    const float high = a > b || isnan(a) ? a : b, low = a > b || isnan(a) ? b : a;
-    return isinf(high) && high == low ? high : high + c10::metal::log1p(precise::exp(low - high));
-  }
+  using Acc = typename Sum<Value>::type;
+  static Acc identity() { return c10::metal::cast_to<Acc>(-INFINITY); }
+  static Acc combine(Acc a, Acc b) { return log_sum_exp(a, b); }
 };
 
 /// The last of the best values, or of the NaNs.

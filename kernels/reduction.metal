@@ -18,6 +18,7 @@ inline float magnitude(float2 z) {
   const float large = fmax(a.x, a.y), ratio = fmin(a.x, a.y) / large;
   return large == 0 || isinf(large) ? large : large * precise::sqrt(1 + ratio * ratio);
 }
+inline float magnitude(half2 z) { return magnitude(float2(z)); }
 
 template <class T, class Result>
 struct Types {
@@ -181,6 +182,7 @@ template <class T, class Result>
 struct norm2_op : norm1_op<T, Result> {
   static float lift(float value, long, constant ReductionParams&) { return value * value; }
   static float lift(float2 value, long, constant ReductionParams&) { return dot(value, value); }
+  static float lift(half2 value, long i, constant ReductionParams& p) { return lift(float2(value), i, p); }
   static void store(float a, device Result* out, device Result*, constant ReductionParams&) {
     *out = Result(precise::sqrt(a));
   }

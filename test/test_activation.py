@@ -62,6 +62,10 @@ def test_strided_input():
         assert_agrees(lambda t: F.gelu(view(t)), sample(6, 35), rtol=1e-5, atol=1e-5)
 
 
+def test_complex_silu():
+    assert_agrees(F.silu, sample(5, 9, dtype=torch.complex64) * 3, backward=False, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("weights", [1, 5])
 def test_prelu(weights):
     assert_agrees(F.prelu, sample(4, 5, 6), sample(weights, seed=1).abs(), rtol=1e-5, atol=1e-5)

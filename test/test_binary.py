@@ -28,6 +28,15 @@ def test_real_numbers(name):
     assert_agrees(getattr(torch, name), x, y, backward=differentiable, rtol=2e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_nextafter_is_the_neighbour_in_the_dtype(dtype):
+    x = torch.tensor([0, -0.0, 1, -1, 2, math.inf, -math.inf, math.nan, 6e-8], dtype=dtype)
+    for towards in (math.inf, -math.inf, 0, math.nan):
+        y = torch.full_like(x, towards)
+        expected = torch.nextafter(x, y)
+        torch.testing.assert_close(torch.nextafter(x.to("metal"), y.to("metal")).cpu(), expected, rtol=0, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("name", "igamma igammac special.zeta special.xlog1py nextafter heaviside".split())
 def test_special_functions(name):
     x, y = (t.abs() + 1.1 for t in operands())

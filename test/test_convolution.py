@@ -77,6 +77,24 @@ def test_low_precision(name, dtype):
     check(CONVOLUTIONS, FORWARD[name], False, dtype)
 
 
+def check_every_form(dtype):
+    arguments = dict(groups=2, padding=1, stride=(1, 2))
+    x, weight, bias = sample(2, 4, 6, 7, dtype=dtype), sample(10, 2, 3, 3, dtype=dtype), sample(10, dtype=dtype)
+    assert_agrees(lambda x, w, b: F.conv2d(x, w, b, **arguments), x, weight, bias)
+    assert_agrees(lambda x, w, b: F.conv_transpose2d(x, w, b[:4], **arguments), sample(2, 10, 4, 3, dtype=dtype), weight, bias)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_double_precision_runs_on_the_host(dtype):
+    check_every_form(dtype)
+
+
+def test_integers_are_exact():
+    check_every_form(torch.int64)
+    x = torch.full((1, 1, 4, 4), 2**40 + 1)
+    assert_agrees(lambda x: F.conv2d(x, torch.ones_like(x[..., :3, :3])), x)
+
+
 def test_without_bias():
     assert_agrees(F.conv2d, sample(2, 3, 8, 8), sample(9, 3, 3, 3, seed=1), **TOLERANCE[torch.float32])
 

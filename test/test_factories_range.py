@@ -33,10 +33,22 @@ def test_linspace(arguments):
     assert_same(lambda device: torch.linspace(*arguments, dtype=torch.int32, device=device))
 
 
+def test_complex_linspace():
+    for steps in (0, 1, 6):
+        assert_same(lambda device: torch.linspace(1 + 2j, 5 - 1j, steps, device=device))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int32, torch.complex64])
+def test_logspace(dtype):
+    assert_same(lambda device: torch.logspace(0, 5, 6, dtype=dtype, device=device))
+    assert_same(lambda device: torch.logspace(-2, 3, 9, base=2.5, dtype=dtype, device=device))
+
+
 def test_eye():
     for arguments in ((4,), (3, 5), (5, 3), (0,)):
         assert_same(lambda device: torch.eye(*arguments, device=device))
     assert_same(lambda device: torch.eye(3, dtype=torch.bool, device=device))
+    assert_same(lambda device: torch.eye(3, dtype=torch.float8_e4m3fn, device=device).view(torch.uint8))
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.float16, torch.float32, torch.complex64])

@@ -162,6 +162,7 @@ def test_values_only(name):
 def test_0d_tensors():
     zero = torch.tensor(0)
     assert_agrees(lambda x: x.gather(0, zero.to(x.device)), sample())
+    assert_agrees(lambda x: x.gather(0, torch.zeros(5, dtype=torch.int64, device=x.device)), sample(1))
     assert_agrees(lambda x: x.index_select(0, zero.to(x.device)), sample())
     assert_agrees(lambda x, y: x.scatter_add(0, zero.to(x.device), y), sample(), sample())
     assert_agrees(lambda x: x.nonzero(), torch.tensor(3.0), backward=False)

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch import nn
 from torch.nn import functional as F
 
@@ -39,6 +40,22 @@ def test_low_precision(dtype):
     assert_agrees(lambda x, w, b: F.layer_norm(x.transpose(1, 2), (6,), w, b), x, *low, **LOW[dtype])
     assert_agrees(lambda x, w, b: F.group_norm(x, 3, w, b), x, *low, **LOW[dtype])
     assert_agrees(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), x, weight, bias, **LOW[dtype])
+
+
+@pytest.mark.parametrize("dtype", LOW)
+def test_saved_statistics_have_the_dtype_that_pytorch_says(dtype):
+    def statistics(x):
+        w = x.new_ones(4)
+        return [
+            torch.ops.aten.native_layer_norm(x, [6], None, None, 1e-5),
+            torch.ops.aten.native_group_norm(x, w, w, 2, 4, 6, 2, 1e-5),
+            torch.ops.aten.native_batch_norm(x, w, w, None, None, True, 0.1, 1e-5),
+        ]
+
+    with FakeTensorMode():
+        promised = statistics(torch.empty(2, 4, 6, dtype=dtype, device="metal"))
+    actual = statistics(sample(2, 4, 6, dtype=dtype).to("metal"))
+    assert [[t.dtype for t in result] for result in actual] == [[t.dtype for t in result] for result in promised]
 
 
 def test_a_large_mean_does_not_cancel():

@@ -159,6 +159,13 @@ def test_dropout_scales_and_its_gradient_has_the_same_mask(dtype):
     torch.testing.assert_close(x.grad, kept / torch.tensor(0.7, dtype=dtype, device="metal"))
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int16])
+def test_dropout_gradients_of_whole_numbers_are_float(dtype):
+    grad, mask = torch.ones(4, device="metal").to(dtype), torch.tensor([True, False, True, True], device="metal")
+    result = torch.ops.aten.native_dropout_backward(grad, mask, 1.5)
+    assert result.dtype == torch.float32 and result.tolist() == [1.5, 0, 1.5, 1.5]
+
+
 def test_dropout_at_its_ends():
     x = sample(50).to("metal")
     assert torch.equal(F.dropout(x, 0.5, training=False), x)

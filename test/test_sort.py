@@ -70,7 +70,7 @@ def test_medians_and_nan():
 SCANS = {
     "cumsum": (torch.cumsum, (*REAL, torch.complex64)),
     "cumprod": (torch.cumprod, (torch.float32, torch.int64)),
-    "logcumsumexp": (torch.logcumsumexp, FLOATING),
+    "logcumsumexp": (torch.logcumsumexp, (*FLOATING, torch.complex64)),
     "cummax": (torch.cummax, REAL),
     "cummin": (torch.cummin, (torch.float32, torch.int32)),
 }
@@ -103,6 +103,14 @@ def test_scans_of_nan_and_ties(name):
     assert_agrees(lambda x: SCANS[name][0](x, 1), x, backward=False)
 
 
+def test_complex_logcumsumexp_of_infinities():
+    inf, nan = math.inf, math.nan
+    numbers = [complex(-inf, 2), 1 + 3j, complex(inf, 2), complex(inf, 3), complex(0, nan), 5]
+    for first in range(6):
+        x = torch.tensor(numbers[first:], dtype=torch.complex64)
+        assert_agrees(lambda x: x.logcumsumexp(0), x, backward=False)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool])
 def test_unique(dtype):
     x = sample(7, 9).round().to(dtype)
@@ -116,6 +124,17 @@ def test_unique_along_a_dimension():
         assert_agrees(lambda x: torch.unique(x, dim=dim, return_inverse=True, return_counts=True), x)
         assert_agrees(lambda x: torch.unique_consecutive(x, dim=dim, return_inverse=True, return_counts=True), x)
     assert_agrees(lambda x: torch.unique(x, return_inverse=True), torch.empty(0), backward=False)
+
+
+@pytest.mark.parametrize("function", [torch.unique, torch.unique_consecutive])
+def test_unique_of_nothing(function):
+    for shape in ((0,), (0, 3), (2, 0, 3)):
+        x = torch.empty(shape)
+        for dim in (None, shape.index(0)):
+            assert_agrees(lambda x: function(x, dim=dim, return_inverse=True, return_counts=True), x, backward=False)
+    for shape, dim in (((0, 3), 1), ((0, 0), 0)):
+        with pytest.raises(RuntimeError, match="sized dimensions"):
+            function(torch.empty(shape, device="metal"), dim=dim)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
@@ -153,3 +172,10 @@ def test_bincount():
     assert_agrees(lambda x, w: x.bincount(w), x, sample(50), backward=False)
     with pytest.raises(RuntimeError):
         torch.tensor([1, -1], device="metal").bincount()
+
+
+@pytest.mark.parametrize("dtype", INTEGRAL)
+def test_bincount_of_every_dtype(dtype):
+    x = sample(50, dtype=dtype).abs()
+    for weights in (torch.float16, torch.float32, torch.int8, torch.bool):
+        assert_agrees(lambda x, w: x.bincount(w), x, sample(50).to(weights), backward=False)

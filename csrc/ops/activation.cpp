@@ -17,6 +17,11 @@ void activation(Iterator& iter, Numbers... numbers) {
   elementwise(iter, "activation", op.text, {at::Scalar(numbers)...});
 }
 
+void silu_kernel(at::TensorIteratorBase& iter) {
+  check_domain("silu", Domain::field, iter.common_dtype());
+  elementwise(iter, "activation", "silu");
+}
+
 void elu_backward_kernel(at::TensorIteratorBase& iter, const at::Scalar& alpha, const at::Scalar& scale,
                          const at::Scalar& input_scale, bool is_result) {
   check_domain("elu_backward", Domain::real, iter.common_dtype());
@@ -107,7 +112,7 @@ std::tuple<at::Tensor, at::Tensor> prelu_backward(const at::Tensor& grad, const 
 namespace at::native {
 using namespace torch_metal;
 #define STUB(stub, ...) REGISTER_PRIVATEUSE1_DISPATCH(stub, (&activation<__VA_ARGS__>))
-STUB(silu_stub, "silu", TensorIteratorBase)
+REGISTER_PRIVATEUSE1_DISPATCH(silu_stub, &silu_kernel)
 STUB(silu_backward_stub, "silu_backward", TensorIteratorBase)
 STUB(mish_stub, "mish", TensorIteratorBase)
 STUB(mish_backward_stub, "mish_backward", TensorIterator)

@@ -90,9 +90,8 @@ void pow_scalar_kernel(at::TensorIteratorBase& iter, const at::Scalar& exponent)
 
 void nextafter_kernel(at::TensorIteratorBase& iter) {
   const auto dtype = iter.common_dtype();
-  TORCH_CHECK_NOT_IMPLEMENTED(dtype == at::kFloat || dtype == at::kBFloat16, "\"nextafter\" not implemented for '",
-                              dtype, "'");
-  elementwise(iter, "binary", dtype == at::kFloat ? "nextafter<float>" : "nextafter<bfloat>");
+  check_domain("nextafter", Domain::real, dtype);
+  elementwise(iter, "binary", "nextafter<" + std::string(metal_type(dtype)) + ">");
 }
 
 void smooth_l1_kernel(at::TensorIteratorBase& iter, double beta) { elementwise(iter, "binary", "smooth_l1", {beta}); }

@@ -24,7 +24,7 @@ Size3 innermost_3(at::IntArrayRef values, int64_t fill) {
   return result;
 }
 
-/// Groups of fewer channels would leave most of a tile empty.
+/// Groups of fewer channels would leave most of a tile empty. Tiles hold floats, integers have none either.
 constexpr uint32_t kTiledChannels = 8;
 
 /// A convolution's geometry, from the larger side (what is convolved) to the smaller one.
@@ -121,7 +121,7 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
                   {at::ceil_div(pixels, side), at::ceil_div(channels, side), static_cast<uint64_t>(groups)}, {threads},
                   out, in, weight, bias_vector, params);
   };
-  if (channels < kTiledChannels) {
+  if (channels < kTiledChannels || at::isIntegralType(out.scalar_type(), false)) {
     launch_threads(kernel("convolution", "convolve_each", {type}), {pixels, channels, static_cast<uint64_t>(groups)},
                    {64}, out, in, weight, bias_vector, params);
   } else if (channels > 32 && at::ceil_div<uint64_t>(pixels, 64) >= 16) {
@@ -175,14 +175,27 @@ at::MemoryFormat format_of(const at::Tensor& input, const at::Tensor& weight) {
 void check_dtypes(const at::Tensor& input, const at::Tensor& weight) {
   TORCH_CHECK(input.scalar_type() == weight.scalar_type(), "Input type (", input.toString(), ") and weight type (",
               weight.toString(), ") should be the same");
-  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(input.scalar_type()), "convolution on metal is not implemented for ",
-                              input.scalar_type());
+  TORCH_CHECK_NOT_IMPLEMENTED(input.scalar_type() != at::kBool && !input.is_complex(),
+                              "convolution on metal is not implemented for ", input.scalar_type());
+}
+
+/// Runs "aten::<name>" on the CPU and leaves its results on the stack. The overrideable operators have no kernel there.
+template <class... Arguments>
+torch::jit::Stack on_host(const char* name, const Arguments&... arguments) {
+  torch::jit::Stack stack;
+  torch::jit::push(stack, arguments...);
+  run_on_host(detail::find_operator(name), &stack, Route::host);
+  return stack;
 }
 
 at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
                        at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
                        at::IntArrayRef output_padding, int64_t groups) {
   check_dtypes(input, weight);
+  if (needs_host(input)) {
+    return on_host("convolution", input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)[0]
+        .toTensor();
+  }
   if (bias && bias->defined()) check_dtypes(input, *bias);
   const Geometry geometry(weight, stride, padding, dilation, groups);
   const auto sizes = transposed
@@ -214,9 +227,15 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(const at::Te
                                                                     const at::Tensor& input, const at::Tensor& weight,
                                                                     at::IntArrayRef stride, at::IntArrayRef padding,
                                                                     at::IntArrayRef dilation, bool transposed,
-                                                                    at::IntArrayRef, int64_t groups,
+                                                                    at::IntArrayRef output_padding, int64_t groups,
                                                                     std::array<bool, 3> output_mask) {
   check_dtypes(input, weight);
+  if (needs_host(input)) {
+    const std::vector<int64_t> bias_sizes{transposed ? weight.size(1) * groups : weight.size(0)};
+    const auto gradients = on_host("convolution_backward", grad_output, input, weight, bias_sizes, stride, padding,
+                                   dilation, transposed, output_padding, groups, output_mask);
+    return {gradients[0].toTensor(), gradients[1].toTensor(), gradients[2].toTensor()};
+  }
   const Geometry geometry(weight, stride, padding, dilation, groups);
   at::Tensor grad_input, grad_weight, grad_bias;
   if (output_mask[0]) grad_input = input_gradient(grad_output, input, weight, geometry, transposed);
@@ -233,8 +252,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(const at::Te
 }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  METAL_IMPL(m, "convolution_overrideable", convolution);
-  METAL_IMPL(m, "convolution_backward_overrideable", convolution_backward);
+  METAL_IMPL_EVERY_DTYPE(m, "convolution_overrideable", convolution);
+  METAL_IMPL_EVERY_DTYPE(m, "convolution_backward_overrideable", convolution_backward);
 }
 
 }  // namespace

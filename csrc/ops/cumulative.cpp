@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "ops/elementwise.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
 #include "scan_params.h"
@@ -50,7 +51,7 @@ void cumprod(const Tensor& result, const Tensor& self, int64_t dim) {
   launch_scan("cumprod_op", self, dim, result, result);
 }
 void logcumsumexp(Tensor& result, const Tensor& self, int64_t dim) {
-  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(self.scalar_type()), "metal: logcumsumexp of ", self.scalar_type());
+  check_domain("logcumsumexp", Domain::field, self.scalar_type());
   launch_scan("logcumsumexp_op", self, dim, result, result);
 }
 

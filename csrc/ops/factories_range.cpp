@@ -41,8 +41,17 @@ void arange_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::
   fill_ramp(iter, "arange", ramp);
 }
 
+/// Real and imaginary parts are ramps of their own.
+void complex_linspace(const at::Tensor& out, c10::complex<double> start, c10::complex<double> end, int64_t steps) {
+  const auto options = out.options().dtype(c10::toRealValueType(out.scalar_type()));
+  at::real(out).copy_(at::linspace(start.real(), end.real(), steps, options));
+  at::imag(out).copy_(at::linspace(start.imag(), end.imag(), steps, options));
+}
+
 void linspace_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::Scalar& end, int64_t steps) {
-  TORCH_CHECK_NOT_IMPLEMENTED(!start.isComplex() && !end.isComplex(), "metal: linspace of complex numbers");
+  if (c10::isComplexType(iter.dtype())) {
+    return complex_linspace(iter.tensor(0), start.toComplexDouble(), end.toComplexDouble(), steps);
+  }
   const bool integral = c10::isIntegralType(iter.dtype(), true);  // whose ends are cut to integers first
   const double first = integral ? static_cast<double>(start.toLong()) : start.toDouble();
   const double last = integral ? static_cast<double>(end.toLong()) : end.toDouble();

@@ -24,7 +24,7 @@ Pattern pattern_of(const at::Scalar& value, at::ScalarType dtype) {
                      std::memcpy(pattern.bytes + i, &element, sizeof(element));
                  }),
                  AT_EXPAND(AT_ALL_TYPES_AND_COMPLEX), AT_EXPAND(AT_BAREBONES_UNSIGNED_TYPES), at::kBool, at::kHalf,
-                 at::kBFloat16, at::kComplexHalf);
+                 at::kBFloat16, at::kComplexHalf, AT_EXPAND(AT_FLOAT8_TYPES));
   return pattern;
 }
 

@@ -17,6 +17,8 @@ struct HostOperator {
 constexpr const char* kSerial = "an iteration of many short dependent steps: LAPACK beats a GPU at all usual sizes";
 constexpr const char* kNarrow = "works column by column, each too short to fill a GPU: LAPACK is faster";
 
+constexpr const char* kFloat64 = "powers in float64, without which integers would be cut off below the right one";
+
 constexpr HostOperator kHostOperators[] = {
     {"_linalg_svd.U", kSerial},
     {"_linalg_eigh.eigenvalues", kSerial},
@@ -28,6 +30,7 @@ constexpr HostOperator kHostOperators[] = {
     {"linalg_householder_product.out", kNarrow},
     {"linalg_ldl_factor_ex.out", kNarrow},
     {"linalg_ldl_solve.out", kNarrow},
+    {"logspace.out", kFloat64},
 };
 
 void run_by_design(const c10::OperatorHandle& op, torch::jit::Stack* stack) {

@@ -1,4 +1,4 @@
-// Batch, layer and group normalisation, forward and backward. Statistics are float32 whatever the dtype.
+// Batch, layer and group normalisation, forward and backward. Statistics are computed in float32 whatever the dtype.
 #include <ATen/native/Normalization.h>
 #include <ATen/native/layer_norm.h>
 
@@ -183,16 +183,18 @@ struct GroupShape {
 
 Tensors3 native_group_norm(const Tensor& input, const OptionalTensor& weight, const OptionalTensor& bias, int64_t n,
                            int64_t c, int64_t positions, int64_t groups, double eps) {
+  TORCH_CHECK(input.is_contiguous(input.suggest_memory_format()), "native_group_norm: the input is not contiguous");
   const GroupShape shape(n, c, positions, groups);
   const Tensor out = at::empty_like(input, at::MemoryFormat::Contiguous);
   const Tensor mean = float_like(input, {n, groups}), rstd = float_like(input, {n, groups});
-  if (input.numel() == 0) return {out, mean.zero_(), rstd.zero_()};
+  const auto saved = weight && weight->defined() ? weight->scalar_type() : input.scalar_type();
+  if (input.numel() == 0) return {out, mean.zero_().to(saved), rstd.zero_().to(saved)};
   const Tensor x = input.reshape(shape.full);
   const Tensor wide_mean = mean.view(shape.statistics), wide_rstd = rstd.view(shape.statistics);
   moments(x, wide_mean, wide_rstd, kReciprocalDeviation, eps);
   normalize(out.view(shape.full), x, wide_mean, wide_rstd, viewed(value_or_undefined(weight), shape.weights),
             viewed(value_or_undefined(bias), shape.weights));
-  return {out, mean, rstd};
+  return {out, mean.to(saved), rstd.to(saved)};  // the dtype that PyTorch says
 }
 
 Tensors3 native_group_norm_backward(const Tensor& grad, const Tensor& input, const Tensor& mean, const Tensor& rstd,
@@ -201,7 +203,8 @@ Tensors3 native_group_norm_backward(const Tensor& grad, const Tensor& input, con
   const GroupShape shape(n, c, positions, groups);
   const Tensor weight = viewed(value_or_undefined(weight_opt), shape.weights);
   const Tensor x = input.reshape(shape.full), wide_grad = grad.reshape(shape.full);
-  const Tensor wide_mean = mean.reshape(shape.statistics), wide_rstd = rstd.reshape(shape.statistics);
+  const Tensor wide_mean = mean.to(at::kFloat).reshape(shape.statistics);
+  const Tensor wide_rstd = rstd.to(at::kFloat).reshape(shape.statistics);
   Tensors3 result;
   auto& [grad_input, grad_weight, grad_bias] = result;
   if (mask[0]) {
@@ -305,6 +308,33 @@ Tensors4 batch_norm_with_update(const Tensor& input, const OptionalTensor& weigh
                         std::tuple(at::empty({0}, input.options().dtype(at::kByte))));
 }
 
+/// Copies results to outputs that the caller gave.
+std::tuple<Tensor&, Tensor&, Tensor&> give(const Tensors3& results, Tensor& out, Tensor& mean, Tensor& rstd) {
+  const auto copy = [](const Tensor& from, Tensor& to) {
+    at::native::resize_output(to, from.sizes());
+    to.copy_(from);
+  };
+  copy(std::get<0>(results), out);
+  copy(std::get<1>(results), mean);
+  copy(std::get<2>(results), rstd);
+  return {out, mean, rstd};
+}
+
+std::tuple<Tensor&, Tensor&, Tensor&> native_batch_norm_out(
+    const Tensor& input, const OptionalTensor& weight, const OptionalTensor& bias, const OptionalTensor& running_mean,
+    const OptionalTensor& running_variance, bool train, double momentum, double eps, Tensor& out, Tensor& mean,
+    Tensor& rstd) {
+  return give(torch_metal::native_batch_norm(input, weight, bias, running_mean, running_variance, train, momentum, eps),
+              out, mean, rstd);
+}
+
+std::tuple<Tensor&, Tensor&, Tensor&> batch_norm_legit_out(const Tensor& input, const OptionalTensor& weight,
+                                                           const OptionalTensor& bias, Tensor& running_mean,
+                                                           Tensor& running_variance, bool train, double momentum,
+                                                           double eps, Tensor& out, Tensor& mean, Tensor& rstd) {
+  return give(batch_norm(input, weight, bias, running_mean, running_variance, train, momentum, eps), out, mean, rstd);
+}
+
 Tensors3 native_batch_norm_backward(const Tensor& grad, const Tensor& input, const OptionalTensor& weight_opt,
                                     const OptionalTensor& running_mean, const OptionalTensor& running_variance,
                                     const OptionalTensor& save_mean, const OptionalTensor& save_rstd, bool train,
@@ -364,6 +394,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "native_group_norm_backward", native_group_norm_backward);
   METAL_IMPL(m, "native_batch_norm", native_batch_norm);
   METAL_IMPL(m, "_native_batch_norm_legit", batch_norm_legit);
+  METAL_IMPL(m, "native_batch_norm.out", native_batch_norm_out);
+  METAL_IMPL(m, "_native_batch_norm_legit.out", batch_norm_legit_out);
   METAL_IMPL(m, "_native_batch_norm_legit.no_stats", batch_norm_no_stats);
   METAL_IMPL(m, "_batch_norm_with_update", batch_norm_with_update);
   METAL_IMPL(m, "native_batch_norm_backward", native_batch_norm_backward);

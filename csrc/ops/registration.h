@@ -112,14 +112,19 @@ struct HostResult<std::tuple<R&...>> {
   }
 };
 
-template <OperatorName name, auto function, class Signature>
+/// Where float64 goes: to the CPU's kernel of the same operator, or to the function like any other dtype.
+enum class Float64 { on_host, as_others };
+
+template <OperatorName name, auto function, class Signature, Float64 float64 = Float64::on_host>
 struct Operator;
 
-template <OperatorName name, auto function, class R, class... A>
-struct Operator<name, function, R (*)(A...)> {
+template <OperatorName name, auto function, class R, class... A, Float64 float64>
+struct Operator<name, function, R (*)(A...), float64> {
   static R call(A... arguments) {
     OperatorScope scope(name.text);
-    if ((wants_host(arguments) || ...)) return on_host(std::forward<A>(arguments)...);
+    if constexpr (float64 == Float64::on_host) {
+      if ((wants_host(arguments) || ...)) return on_host(std::forward<A>(arguments)...);
+    }
     return function(std::forward<A>(arguments)...);
   }
 
@@ -136,6 +141,11 @@ struct Operator<name, function, R (*)(A...)> {
 
 #define METAL_IMPL(library, name, ...) \
   library.impl(name, TORCH_FN((::torch_metal::detail::Operator<name, &__VA_ARGS__, decltype(&__VA_ARGS__)>::call)))
+
+/// For a function that knows what to do with float64 and complex128.
+#define METAL_IMPL_EVERY_DTYPE(library, name, function)                                              \
+  library.impl(name, TORCH_FN((::torch_metal::detail::Operator<name, &function, decltype(&function), \
+                                                               ::torch_metal::detail::Float64::as_others>::call)))
 
 /// For a function with overloads: the one whose type is that of at::_ops::<op>.
 #define METAL_IMPL_OVERLOAD(library, name, op, function)                                                      \

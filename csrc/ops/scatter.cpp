@@ -27,7 +27,7 @@ struct Target {
   int64_t byte_stride;
 
   Target(const Tensor& tensor, int64_t dim, const Tensor& index)
-      : places(without_stride(under(tensor, index.sizes()), dim, index.size(dim))),
+      : places(under(without_stride(tensor, dim, index.size(dim)), index.sizes())),
         size(tensor.size(dim)),
         byte_stride(tensor.stride(dim) * tensor.element_size()) {}
 

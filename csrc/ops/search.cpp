@@ -74,8 +74,10 @@ Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minle
     TORCH_CHECK(low.item<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs.");
     bins = std::max(bins, high.item<int64_t>() + 1);
   }
-  const Tensor counted = weighted ? *weights : at::ones({1}, self.options().dtype(at::kLong)).expand(self.sizes());
-  return at::zeros({bins}, counted.options()).index_add_(0, self, counted);
+  // PyTorch sums weights of any dtype but float32 in float64.
+  const Tensor counted = weighted ? weights->to(weights->scalar_type() == at::kFloat ? at::kFloat : at::kDouble)
+                                  : at::ones({1}, self.options().dtype(at::kLong)).expand(self.sizes());
+  return at::zeros({bins}, counted.options()).index_add_(0, self.to(at::kLong), counted);
 }
 
 }  // namespace

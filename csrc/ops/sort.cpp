@@ -1,4 +1,5 @@
 // Sorting along a dimension, and what is read off sorted rows: topk, kthvalue, median.
+#include <ATen/MemoryOverlap.h>
 #include <ATen/WrapDimUtils.h>
 #include <ATen/native/ReduceOpsUtils.h>
 #include <ATen/native/Sorting.h>
@@ -73,6 +74,7 @@ struct TopK : at::meta::structured_topk {
 using Pick = std::function<Tensor(const Tensor& rows)>;  ///< rows -> a position in each, once sorted
 
 void select_sorted(const Tensor& self, int64_t dim, bool keepdim, const Pick& pick, Tensor& values, Tensor& indices) {
+  if (values.defined()) at::assert_no_overlap(self, values);
   dim = at::maybe_wrap_dim(dim, self.dim());
   at::native::_reduction_with_indices_allocate_or_resize_output(values, indices, self, dim, keepdim);
   if (self.dim() == 0) {
@@ -123,10 +125,16 @@ Tensor mode_position(const Tensor& rows) {
   return positions.sub(std::get<0>(starts.cummax(-1))).argmax(-1, /*keepdim=*/true);
 }
 
-std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim) {
+std::tuple<Tensor&, Tensor&> mode_out(const Tensor& self, int64_t dim, bool keepdim, Tensor& values,
+                                      Tensor& indices) {
   at::native::zero_numel_check_dims(self, at::maybe_wrap_dim(dim, self.dim()), "mode()");
-  Tensor values, indices;
   select_sorted(self, dim, keepdim, mode_position, values, indices);
+  return {values, indices};
+}
+
+std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim) {
+  Tensor values, indices;
+  mode_out(self, dim, keepdim, values, indices);
   return {values, indices};
 }
 
@@ -179,6 +187,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "topk.values", TopK);
   METAL_IMPL(m, "kthvalue.values", kthvalue_out);
   METAL_IMPL(m, "mode", mode);
+  METAL_IMPL(m, "mode.values", mode_out);
   METAL_IMPL(m, "median", median);
   METAL_IMPL(m, "median.dim_values", median_out);
   METAL_IMPL(m, "nanmedian", nanmedian);

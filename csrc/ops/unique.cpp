@@ -1,6 +1,8 @@
 // Unique values: equal neighbours of a sorted sequence, found with the device's own sort, scan and scatter.
 #include <ATen/WrapDimUtils.h>
 
+#include <algorithm>
+
 #include "ops/registration.h"
 
 namespace torch_metal {
@@ -31,13 +33,23 @@ Tensor unsorted(const Tensor& numbers, const Tensor& order) {
 /// A result that was not asked for.
 Tensor absent(const Tensor& self) { return at::empty({0}, self.options().dtype(at::kLong)); }
 
-Tensors3 nothing_unique(const Tensor& self, at::IntArrayRef sizes, bool inverse) {
-  return {at::empty(sizes, self.options()),
-          inverse ? at::empty(self.sizes(), self.options().dtype(at::kLong)) : absent(self), absent(self)};
+/// What a tensor with no elements has.
+Tensors3 nothing_unique(const Tensor& self, bool return_inverse) {
+  return {at::empty({0}, self.options()),
+          return_inverse ? at::empty(self.sizes(), self.options().dtype(at::kLong)) : absent(self), absent(self)};
+}
+
+/// The same along a dimension, which must be the one that is empty.
+Tensors3 nothing_unique_along(const Tensor& self, int64_t dim) {
+  TORCH_CHECK(self.size(dim) == 0,
+              "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
+  TORCH_CHECK(std::count(self.sizes().begin(), self.sizes().end(), 0) == 1,
+              "Number of zero sized dimensions is more than one, so unique cannot be applied ");
+  return {at::empty(self.sizes(), self.options()), absent(self), absent(self)};
 }
 
 Tensors3 unique2(const Tensor& self, bool, bool return_inverse, bool return_counts) {
-  if (self.numel() == 0) return nothing_unique(self, {0}, return_inverse);
+  if (self.numel() == 0) return nothing_unique(self, return_inverse);
   const auto [values, order] = self.reshape(-1).sort(/*stable=*/true, 0, false);
   const Runs runs(values.slice(0, 1).ne(values.slice(0, 0, -1)));
   return {values.index_select(0, runs.starts),
@@ -53,8 +65,8 @@ std::tuple<Tensor, Tensor> unique(const Tensor& self, bool sorted, bool return_i
 Tensor rows_differ(const Tensor& rows) { return rows.slice(0, 1).ne(rows.slice(0, 0, -1)).any(1); }
 
 Tensors3 unique_consecutive(const Tensor& self, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
-  if (self.numel() == 0) return nothing_unique(self, dim ? self.sizes() : at::IntArrayRef({0}), return_inverse);
   const int64_t d = dim ? at::maybe_wrap_dim(*dim, self.dim()) : 0;
+  if (self.numel() == 0) return dim ? nothing_unique_along(self, d) : nothing_unique(self, return_inverse);
   const Tensor sequence = dim ? self : self.reshape(-1);
   const Tensor rows =
       sequence.dim() == 0 ? sequence.reshape({1, 1}) : sequence.movedim(d, 0).reshape({sequence.size(d), -1});
@@ -66,11 +78,7 @@ Tensors3 unique_consecutive(const Tensor& self, bool return_inverse, bool return
 
 Tensors3 unique_dim(const Tensor& self, int64_t dim, bool, bool return_inverse, bool return_counts) {
   const int64_t d = at::maybe_wrap_dim(dim, self.dim());
-  if (self.numel() == 0) {
-    TORCH_CHECK(self.size(d) == 0,
-                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
-    return nothing_unique(self, self.sizes(), return_inverse);
-  }
+  if (self.numel() == 0) return nothing_unique_along(self, d);
   const Tensor rows = self.movedim(d, 0).reshape({self.size(d), -1});
   // Stable sorts by the last column, then by the one before it: lexicographic order in the end.
   Tensor order = at::arange(rows.size(0), rows.options().dtype(at::kLong));

@@ -16,7 +16,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_map
 
 import torch_metal
-from test.opinfo import variants
+from test.opinfo import promises, variants
 from test.opinfo.closeness import assert_as_exact_as_the_cpu
 
 ROUTES = ("msl", "mps_graph", "host", "fallback")
@@ -37,6 +37,7 @@ _WIDER = {
     **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32), torch.float64),
     **dict.fromkeys((torch.complex32, torch.complex64), torch.complex128),
 }
+_FLOAT32 = dict.fromkeys((torch.float16, torch.bfloat16), torch.float32)
 
 
 def name_of(op) -> str:
@@ -125,6 +126,8 @@ def _first_error(op, dtype, variant: Variant, samples: int | None, outcome: Outc
     torch.manual_seed(0)
     inputs = op.sample_inputs("cpu", dtype, requires_grad=variant.with_gradients)
     for i, sample in enumerate(itertools.islice(inputs, samples)):
+        if variant.with_gradients and promises.leaves_ties_open(name_of(op), sample):
+            sample = promises.without_ties(sample)
         try:
             _check(op, variant.function, sample, outcome)
         except Exception as error:
@@ -139,12 +142,12 @@ def _check(op, function, sample, outcome: Outcome) -> None:
     except Exception as cpu_error:
         try:
             with _recorded(outcome):
-                function(op, moved(sample, "metal"))
+                function(op, moved_to_metal(op, sample))
                 torch.accelerator.synchronize()
         except Exception:
             return
         raise AssertionError(f"metal accepts what the CPU refuses: {cpu_error}") from None
-    on_metal = moved(sample, "metal")
+    on_metal = moved_to_metal(op, sample)
     with _recorded(outcome):
         actual = function(op, on_metal)
         torch.accelerator.synchronize()
@@ -153,6 +156,11 @@ def _check(op, function, sample, outcome: Outcome) -> None:
         assert described[0] == described[1], described
         return
     actual = tree_map(lambda t: t.detach().cpu() if isinstance(t, torch.Tensor) else t, actual)
+    if promises.leaves_ties_open(name_of(op), sample):
+        actual, expected = (promises.values_at_positions(name_of(op), sample, r) for r in (actual, expected))
+    if name_of(op) in promises.FLOAT32_STATISTICS:
+        wide = function(op, moved(sample, "cpu", _FLOAT32))
+        expected = promises.with_float32_statistics(actual, expected, wide)
     assert_as_exact_as_the_cpu(actual, expected, lambda: function(op, moved(sample, "cpu", _WIDER)))
 
 
@@ -169,6 +177,13 @@ def _recorded(outcome: Outcome):
             total = outcome.operators.setdefault(name, dict.fromkeys(ROUTES, 0))
             for route in ROUTES:
                 total[route] += counts[route]
+
+
+def moved_to_metal(op, sample):
+    result = moved(sample, "metal")
+    if name_of(op) in promises.HOST_ARGUMENTS:
+        result.args = moved(sample, "cpu").args
+    return result
 
 
 def moved(sample, device: str, dtypes: dict | None = None):

@@ -82,7 +82,8 @@ llvm::PreservedAnalyses UnrollPrivateArraysPass::run(llvm::Function& function, l
     unsigned iterations = evolution.getSmallConstantMaxTripCount(loop);
     if (iterations == 0 || iterations > kMaxUnrolledIterations) continue;
     if (iterations * instruction_count(*loop) > kMaxUnrolledInstructions || !indexes_private_array(*loop)) continue;
-    if (llvm::findOptionMDForLoop(loop, "llvm.loop.unroll.disable")) continue;
+    // A loop that may end early would stay as branchy as it is, only many times as long.
+    if (!loop->getExitingBlock() || llvm::findOptionMDForLoop(loop, "llvm.loop.unroll.disable")) continue;
     llvm::addStringMetadataToLoop(loop, "llvm.loop.unroll.full");
   }
   return llvm::PreservedAnalyses::all();

@@ -12,7 +12,8 @@ struct SafeDivisionPass : llvm::PassInfoMixin<SafeDivisionPass> {
   static bool isRequired() { return true; }
 };
 
-/// Asks for full unrolling of short loops that index private arrays by their counter, so that these become registers.
+/// Asks for full unrolling of short loops that index private arrays by their counter, so that these become registers;
+/// not of loops with a break.
 struct UnrollPrivateArraysPass : llvm::PassInfoMixin<UnrollPrivateArraysPass> {
   llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
 };
