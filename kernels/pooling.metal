@@ -3,6 +3,7 @@
 #include <metal_stdlib>
 
 #include "pooling_params.h"
+#include "volume.h"
 
 using namespace metal;
 using namespace torch_metal;
@@ -53,30 +54,6 @@ static float divisor_of(constant PoolingParams& params, thread const Window* win
                                                        : min(end, size) - max(windows[d].begin, 0);
   }
   return count;
-}
-
-/// A thread's element: a place in a grid of pixels (x), a channel (y), an image (z).
-struct Place {
-  uint position[3];
-
-  Place(constant Divisor* sizes, uint pixel) {
-    for (int d = 2; d > 0; --d) position[d] = sizes[d].split(pixel);
-    position[0] = pixel;
-  }
-};
-
-/// Where a thread's image and channel begin.
-static long plane_offset(constant VolumeLayout& layout, uint3 id) {
-  return id.z * layout.batch + id.y * layout.channel;
-}
-
-static long spatial_offset(constant VolumeLayout& layout, uint depth, uint height, uint width) {
-  return depth * layout.spatial[0] + height * layout.spatial[1] + width * layout.spatial[2];
-}
-
-static long offset_of(constant VolumeLayout& layout, uint3 id, thread const Place& place) {
-  return plane_offset(layout, id) +
-         spatial_offset(layout, place.position[0], place.position[1], place.position[2]);
 }
 
 /// One thread an output element.

@@ -108,6 +108,7 @@ def test_accumulation_is_reproducible(device):
 ALONG = {
     "gather": lambda x, i, y: x.gather(1, i),
     "gather_0": lambda x, i, y: x.gather(0, i[:3, :4]),
+    "gather_more_than_there_is": lambda x, i, y: x.gather(1, torch.cat([i, i, i], 1)),
     "scatter_add": lambda x, i, y: x.scatter_add(1, i, y),
     "scatter_add_0": lambda x, i, y: x.scatter_add(0, i[:3, :4], y[:3, :4]),
     "scatter_value": lambda x, i, y: x.scatter(1, i, 2.5),

@@ -18,6 +18,7 @@
 #include <limits>
 
 #include "ops/structured.h"
+#include "ops/volume.h"
 #include "pooling_params.h"
 #include "runtime/launch.h"
 
@@ -26,16 +27,6 @@ namespace {
 
 using at::IntArrayRef;
 using at::Tensor;
-
-/// [batch, channel, depth, height, width], of an input with `spatial` spatial dimensions and perhaps no batch.
-Tensor as_volumes(const Tensor& tensor, int64_t spatial) {
-  Tensor volumes = tensor.dim() == spatial + 1 ? tensor.unsqueeze(0) : tensor;
-  return spatial == 2 ? volumes.unsqueeze(2) : volumes;
-}
-
-VolumeLayout layout_of(const Tensor& volumes) {
-  return {volumes.stride(0), volumes.stride(1), {volumes.stride(2), volumes.stride(3), volumes.stride(4)}};
-}
 
 /// Parameters for windows that split the input evenly.
 PoolingParams adaptive_windows(const Tensor& in, const Tensor& out) {
@@ -76,12 +67,6 @@ PoolingParams sliding_windows(const Tensor& in, const Tensor& out, int64_t spati
     params.dilation[d] = static_cast<int32_t>(value_at(dilation, i, 1));
   }
   return params;
-}
-
-/// One thread for each element of `volumes`: pixels, channels, images.
-Extent elements_of(const Tensor& volumes) {
-  return {static_cast<uint64_t>(volumes.size(2) * volumes.size(3) * volumes.size(4)),
-          static_cast<uint64_t>(volumes.size(1)), static_cast<uint64_t>(volumes.size(0))};
 }
 
 const Kernel& pooling_kernel(std::string_view function, const Tensor& tensor) {

@@ -26,6 +26,7 @@ struct Target {
   int64_t size;
   int64_t byte_stride;
 
+  /// Along `dim` the index may be longer than the tensor.
   Target(const Tensor& tensor, int64_t dim, const Tensor& index)
       : places(under(without_stride(tensor, dim, index.size(dim)), index.sizes())),
         size(tensor.size(dim)),
