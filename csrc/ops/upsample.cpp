@@ -1,5 +1,4 @@
-// Resizing images: nearest neighbour in one to three dimensions, linear and bilinear interpolation. Each dimension is
-// resized on its own.
+// Resizing images to their nearest neighbours in one to three dimensions. Each dimension is resized on its own.
 #include <ATen/native/UpSample.h>
 #include <ATen/ops/_upsample_nearest_exact1d_backward_meta.h>
 #include <ATen/ops/_upsample_nearest_exact1d_meta.h>
@@ -7,11 +6,6 @@
 #include <ATen/ops/_upsample_nearest_exact2d_meta.h>
 #include <ATen/ops/_upsample_nearest_exact3d_backward_meta.h>
 #include <ATen/ops/_upsample_nearest_exact3d_meta.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/upsample_bilinear2d_backward_meta.h>
-#include <ATen/ops/upsample_bilinear2d_meta.h>
-#include <ATen/ops/upsample_linear1d_backward_meta.h>
-#include <ATen/ops/upsample_linear1d_meta.h>
 #include <ATen/ops/upsample_nearest1d_backward_meta.h>
 #include <ATen/ops/upsample_nearest1d_meta.h>
 #include <ATen/ops/upsample_nearest2d_backward_meta.h>
@@ -20,7 +14,6 @@
 #include <ATen/ops/upsample_nearest3d_meta.h>
 
 #include <array>
-#include <cmath>
 
 #include "ops/resample.h"
 #include "ops/structured.h"
@@ -41,40 +34,6 @@ std::vector<int64_t> nearest_positions(int64_t in, int64_t out, Scale scale) {
   std::vector<int64_t> positions(out);
   for (int64_t i = 0; i < out; ++i) positions[i] = source(i, in, out, scale);
   return positions;
-}
-
-/// Interpolation is computed in float. Input positions on either side of each output position of a dimension, and how
-/// much the upper one weighs.
-struct Linear {
-  std::vector<int64_t> lower, upper;
-  std::vector<float> weight;
-
-  Linear(int64_t in, int64_t out, bool align_corners, Scale scale) : lower(out), upper(out), weight(out) {
-    const float ratio = at::native::area_pixel_compute_scale<float>(in, out, align_corners, scale);
-    for (int64_t i = 0; i < out; ++i) {
-      float lower_weight;
-      at::native::compute_source_index_and_lambda(lower[i], upper[i], lower_weight, weight[i], ratio, i, in, out,
-                                                  align_corners);
-    }
-  }
-
-  /// Weights of the upper positions, to multiply a tensor of `like`'s dimensions with.
-  Tensor weights(const Tensor& like, int64_t dim) const {
-    at::DimVector shape(like.dim(), 1);
-    shape[dim] = static_cast<int64_t>(weight.size());
-    return at::tensor(weight).to(like.device()).view(shape);
-  }
-};
-
-Tensor resize_linear(const Tensor& input, int64_t dim, const Linear& positions) {
-  return resample(input, dim, positions.lower)
-      .lerp(resample(input, dim, positions.upper), positions.weights(input, dim));
-}
-
-Tensor resize_linear_adjoint(const Tensor& gradient, int64_t dim, const Linear& positions, int64_t size) {
-  const Tensor to_upper = gradient * positions.weights(gradient, dim);
-  return resample_adjoint(gradient - to_upper, dim, positions.lower, size)
-      .add_(resample_adjoint(to_upper, dim, positions.upper, size));
 }
 
 /// The k-th of `count` spatial dimensions of a tensor.
@@ -144,34 +103,6 @@ struct Nearest3dBackward : ResizeNearest<Meta, mode> {
   }
 };
 
-struct Linear1d : at::meta::structured_upsample_linear1d {
-  void impl(const Tensor& self, IntArrayRef size, bool align_corners, Scale scale, const Tensor& out) {
-    out.copy_(resize_linear(self.to(at::kFloat), 2, Linear(self.size(2), size[0], align_corners, scale)));
-  }
-};
-struct Linear1dBackward : at::meta::structured_upsample_linear1d_backward {
-  void impl(const Tensor& grad, IntArrayRef size, IntArrayRef input_size, bool align_corners, Scale scale,
-            const Tensor& grad_input) {
-    const Linear positions(input_size[2], size[0], align_corners, scale);
-    grad_input.copy_(resize_linear_adjoint(grad.to(at::kFloat), 2, positions, input_size[2]));
-  }
-};
-struct Bilinear2d : at::meta::structured_upsample_bilinear2d {
-  void impl(const Tensor& self, IntArrayRef size, bool align_corners, Scale height, Scale width, const Tensor& out) {
-    const Tensor rows = resize_linear(self.to(at::kFloat), 2, Linear(self.size(2), size[0], align_corners, height));
-    out.copy_(resize_linear(rows, 3, Linear(self.size(3), size[1], align_corners, width)));
-  }
-};
-struct Bilinear2dBackward : at::meta::structured_upsample_bilinear2d_backward {
-  void impl(const Tensor& grad, IntArrayRef size, IntArrayRef input_size, bool align_corners, Scale height, Scale width,
-            const Tensor& grad_input) {
-    const Linear columns(input_size[3], size[1], align_corners, width);
-    const Linear rows(input_size[2], size[0], align_corners, height);
-    grad_input.copy_(resize_linear_adjoint(resize_linear_adjoint(grad.to(at::kFloat), 3, columns, input_size[3]), 2,
-                                           rows, input_size[2]));
-  }
-};
-
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   namespace meta = at::meta;
 #define NEAREST(n)                                                                                               \
@@ -187,10 +118,6 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   NEAREST(2d);
   NEAREST(3d);
 #undef NEAREST
-  METAL_STRUCTURED_CLASS(m, "upsample_linear1d.out", Linear1d);
-  METAL_STRUCTURED_CLASS(m, "upsample_linear1d_backward.grad_input", Linear1dBackward);
-  METAL_STRUCTURED_CLASS(m, "upsample_bilinear2d.out", Bilinear2d);
-  METAL_STRUCTURED_CLASS(m, "upsample_bilinear2d_backward.grad_input", Bilinear2dBackward);
 }
 
 }  // namespace
