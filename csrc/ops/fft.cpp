@@ -1,0 +1,228 @@
+// Fourier transforms, one dimension after the other. Everything is computed in float.
+#include <ATen/native/Resize.h>
+#include <ATen/native/SpectralOpsUtils.h>
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+#include <limits>
+
+#include "fft_params.h"
+#include "ops/registration.h"
+#include "runtime/launch.h"
+
+namespace torch_metal {
+namespace {
+
+using at::IntArrayRef;
+using at::Tensor;
+
+/// The largest prime that is transformed directly: the cost, and the size of the kernel, is the square of that.
+constexpr uint32_t kLargestRadix = 13;
+
+/// Radices whose product is n, {1} for 1; nothing if a prime factor is too large.
+std::vector<uint32_t> radices_of(uint32_t n) {
+  std::vector<uint32_t> radices;
+  const auto take = [&](uint32_t radix) {
+    for (; n % radix == 0; n /= radix) radices.push_back(radix);
+  };
+  if (n == 1) return {1};
+  for (const uint32_t power : {8, 4, 2}) take(power);
+  for (uint32_t radix = 3; radix <= kLargestRadix; radix += 2) take(radix);
+  if (n > 1) return {};
+  return radices;
+}
+
+/// The least product of 2, 3 and 5 that is at least n.
+uint32_t smooth_size(uint64_t n) {
+  uint64_t best = std::numeric_limits<uint64_t>::max();
+  for (uint64_t fives = 1; fives < 5 * n; fives *= 5)
+    for (uint64_t threes = fives; threes < 3 * n; threes *= 3) {
+      uint64_t product = threes;
+      while (product < n) product *= 2;
+      best = std::min(best, product);
+    }
+  return static_cast<uint32_t>(best);
+}
+
+/// A transform of `size` along one dimension of dense tensors [outer, size, inner].
+struct Transform {
+  uint32_t size;
+  uint64_t outer;
+  uint32_t inner;
+  FftEnds ends;
+
+  Extent threads(uint64_t positions) const { return {positions * inner, outer}; }
+  /// This with the ends as they are in the middle: complex numbers, none left out.
+  Transform resized(uint32_t padded) const { return {padded, outer, inner, {padded, padded, false, false, 1}}; }
+  Tensor empty(const Tensor& like) const {
+    return at::empty({int64_t(outer), int64_t(size), int64_t(inner)}, like.options().dtype(at::kComplexFloat));
+  }
+};
+
+constexpr Extent kThreadgroup{64};
+
+void transform(const Transform& t, const Tensor& in, const Tensor& out);
+
+void stockham(const Transform& t, const std::vector<uint32_t>& radices, const Tensor& in, const Tensor& out) {
+  const Tensor roots = at::empty({t.size}, in.options().dtype(at::kComplexFloat));
+  launch_threads(kernel("fft", "fft_roots"), {t.size}, kThreadgroup, roots, t.size);
+  FftPass pass{t.size, Divisor::of(t.inner), {}, {}};
+  Tensor current = in;
+  uint32_t done = 1;
+  for (size_t i = 0; i < radices.size(); ++i) {
+    const bool first = i == 0, last = i + 1 == radices.size();
+    pass.done = Divisor::of(done);
+    pass.ends = {first ? t.ends.in_size : t.size, last ? t.ends.out_size : t.size, first && t.ends.conjugate_in,
+                 last && t.ends.conjugate_out, last ? t.ends.scale : 1};
+    const Tensor result = last ? out : t.empty(in);
+    launch_threads(kernel("fft", "fft_pass", {std::to_string(radices[i]), metal_type(current.scalar_type()),
+                                              metal_type(result.scalar_type())}),
+                   t.threads(t.size / radices[i]), kThreadgroup, result, current, roots, pass);
+    done *= radices[i];
+    current = result;
+  }
+}
+
+void bluestein(const Transform& t, const Tensor& in, const Tensor& out) {
+  const Transform padded = t.resized(smooth_size(2 * uint64_t{t.size} - 1));
+  const ChirpParams params{t.size, padded.size, Divisor::of(t.inner), t.ends};
+  Transform filter_transform = padded;
+  filter_transform.outer = filter_transform.inner = 1;
+  const Tensor filter = filter_transform.empty(in), filter_spectrum = filter_transform.empty(in);
+  launch_threads(kernel("fft", "chirp_filter"), {padded.size}, kThreadgroup, filter, params);
+  transform(filter_transform, filter, filter_spectrum);
+
+  const Tensor data = padded.empty(in), spectrum = padded.empty(in);
+  launch_threads(kernel("fft", "chirp_in", {metal_type(in.scalar_type())}), t.threads(padded.size), kThreadgroup, data,
+                 in, params);
+  transform(padded, data, spectrum);
+  launch_threads(kernel("fft", "chirp_convolve"), t.threads(padded.size), kThreadgroup, spectrum, filter_spectrum,
+                 params);
+  Transform inverse = padded;
+  inverse.ends.conjugate_in = inverse.ends.conjugate_out = true;
+  inverse.ends.scale = static_cast<float>(1.0 / padded.size);
+  transform(inverse, spectrum, data);
+  launch_threads(kernel("fft", "chirp_out", {metal_type(out.scalar_type())}), t.threads(t.size), kThreadgroup, out,
+                 data, params);
+}
+
+void transform(const Transform& t, const Tensor& in, const Tensor& out) {
+  const std::vector<uint32_t> radices = radices_of(t.size);
+  if (radices.empty()) return bluestein(t, in, out);
+  stockham(t, radices, in, out);
+}
+
+/// What becomes of a dimension.
+struct Dimension {
+  int64_t dim;
+  int64_t size;      ///< of the transform
+  int64_t out_size;  ///< of what is kept of it
+  bool inverse;
+  double scale;
+};
+
+Tensor transform_dimension(const Tensor& self, const Dimension& d, at::ScalarType dtype) {
+  const Tensor in = self.contiguous();
+  at::DimVector sizes(in.sizes());
+  sizes[d.dim] = d.out_size;
+  const Tensor out = at::empty(sizes, in.options().dtype(dtype));
+  const int64_t inner = c10::multiply_integers(in.sizes().slice(d.dim + 1));
+  const int64_t outer = c10::multiply_integers(in.sizes().slice(0, d.dim));
+  TORCH_CHECK_NOT_IMPLEMENTED(4 * d.size < std::numeric_limits<int32_t>::max() / inner,
+                              "Fourier transforms on metal: size ", d.size, " with ", inner,
+                              " elements in the dimensions after it is too large");
+  const FftEnds ends{static_cast<uint32_t>(in.size(d.dim)), static_cast<uint32_t>(d.out_size), d.inverse, d.inverse,
+                     static_cast<float>(d.scale)};
+  transform({static_cast<uint32_t>(d.size), static_cast<uint64_t>(outer), static_cast<uint32_t>(inner), ends}, in, out);
+  return out;
+}
+
+/// What the result is multiplied with.
+double scale_of(int64_t normalization, IntArrayRef sizes, IntArrayRef dims) {
+  double count = 1;
+  for (const int64_t dim : dims) count *= static_cast<double>(sizes[dim]);
+  switch (static_cast<at::native::fft_norm_mode>(normalization)) {
+    case at::native::fft_norm_mode::none: return 1;
+    case at::native::fft_norm_mode::by_root_n: return 1 / std::sqrt(count);
+    case at::native::fft_norm_mode::by_n: return 1 / count;
+  }
+  TORCH_CHECK(false, "Unsupported normalization type ", normalization);
+}
+
+void check_complex(const Tensor& self) {
+  TORCH_CHECK_NOT_IMPLEMENTED(self.is_complex(), "Fourier transforms: expected complex numbers, got ",
+                              self.scalar_type());
+}
+
+Tensor c2c(const Tensor& self, IntArrayRef dims, int64_t normalization, bool forward) {
+  check_complex(self);
+  if (dims.empty() || self.numel() == 0) return self.clone(at::MemoryFormat::Contiguous);
+  Tensor result = self;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const bool last = i + 1 == dims.size();
+    const double scale = last ? scale_of(normalization, self.sizes(), dims) : 1;
+    const int64_t size = self.size(dims[i]);
+    result = transform_dimension(result, {dims[i], size, size, !forward, scale},
+                                 last ? self.scalar_type() : at::kComplexFloat);
+  }
+  return result;
+}
+
+/// The last dimension first: its half is what the others have to transform.
+Tensor r2c(const Tensor& self, IntArrayRef dims, int64_t normalization, bool onesided) {
+  TORCH_CHECK_NOT_IMPLEMENTED(self.scalar_type() == at::kFloat || self.scalar_type() == at::kHalf,
+                              "Fourier transforms on metal are not implemented for ", self.scalar_type());
+  const auto dtype = c10::toComplexType(self.scalar_type());
+  const int64_t size = self.size(dims.back()), kept = onesided ? size / 2 + 1 : size;
+  at::DimVector sizes(self.sizes());
+  sizes[dims.back()] = kept;
+  if (self.numel() == 0) return at::empty(sizes, self.options().dtype(dtype));
+  const double scale = scale_of(normalization, self.sizes(), dims);
+  Tensor result = self;
+  for (size_t i = dims.size(); i-- > 0;) {
+    const bool is_real = i + 1 == dims.size(), last = i == 0;
+    const int64_t n = self.size(dims[i]);
+    result = transform_dimension(result, {dims[i], n, is_real ? kept : n, false, last ? scale : 1},
+                                 last ? dtype : at::kComplexFloat);
+  }
+  return result;
+}
+
+Tensor c2r(const Tensor& self, IntArrayRef dims, int64_t normalization, int64_t last_size) {
+  check_complex(self);
+  at::DimVector sizes(self.sizes());
+  sizes[dims.back()] = last_size;
+  const auto dtype = c10::toRealValueType(self.scalar_type());
+  if (self.numel() == 0 || last_size == 0) return at::empty(sizes, self.options().dtype(dtype));
+  const Tensor half = c2c(self, dims.slice(0, dims.size() - 1), /*normalization=*/0, /*forward=*/false)
+                          .narrow(dims.back(), 0, last_size / 2 + 1);
+  return transform_dimension(half, {dims.back(), last_size, last_size, true, scale_of(normalization, sizes, dims)},
+                             dtype);
+}
+
+/// The out= form of a function above.
+Tensor& give(const Tensor& result, Tensor& out) {
+  at::native::resize_output(out, result.sizes());
+  return out.copy_(result);
+}
+Tensor& c2c_out(const Tensor& self, IntArrayRef dims, int64_t normalization, bool forward, Tensor& out) {
+  return give(c2c(self, dims, normalization, forward), out);
+}
+Tensor& r2c_out(const Tensor& self, IntArrayRef dims, int64_t normalization, bool onesided, Tensor& out) {
+  return give(r2c(self, dims, normalization, onesided), out);
+}
+Tensor& c2r_out(const Tensor& self, IntArrayRef dims, int64_t normalization, int64_t last_size, Tensor& out) {
+  return give(c2r(self, dims, normalization, last_size), out);
+}
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "_fft_c2c", c2c);
+  METAL_IMPL(m, "_fft_c2c.out", c2c_out);
+  METAL_IMPL(m, "_fft_r2c", r2c);
+  METAL_IMPL(m, "_fft_r2c.out", r2c_out);
+  METAL_IMPL(m, "_fft_c2r", c2r);
+  METAL_IMPL(m, "_fft_c2r.out", c2r_out);
+}
+
+}  // namespace
+}  // namespace torch_metal

@@ -1,0 +1,196 @@
+// Fourier transforms along one dimension of dense data [outer, size, inner]: Stockham's algorithm with radices 2, 4, 8
+// and odd primes, one pass over memory for each radix; Bluestein's algorithm for sizes with large prime factors.
+// Inverse transforms are conjugates of transforms of conjugates.
+#include <metal_stdlib>
+
+#include "fft_params.h"
+#include "scalar_math.h"
+
+using namespace metal;
+using namespace torch_metal;
+
+/// exp(-2 pi i k / n) for k < n < 2^31, rounded once or twice: the angle is folded into an eighth of the circle, where
+/// Taylor's series are short, and carried in two floats.
+static float2 root_of_unity(uint k, uint n) {
+  const long whole = 8 * long(n);
+  long a = 8 * long(k);
+  const bool below = 2 * a > whole;
+  if (below) a = whole - a;
+  const bool left = 4 * a > whole;
+  if (left) a = whole / 2 - a;
+  const bool steep = a > n;
+  if (steep) a = whole / 4 - a;
+  // a / n, then times pi / 4
+  const float a_high = float(a), a_low = float(a - long(a_high));
+  const float n_high = float(n), n_low = float(long(n) - long(n_high));
+  const float q = a_high / n_high, q_low = (fma(-q, n_high, a_high) + (a_low - q * n_low)) / n_high;
+  const float c = 0.785398185f, c_low = -2.18556941e-8f;
+  const float x = q * c, x_low = fma(q, c, -x) + q * c_low + q_low * c;
+  const float x2 = x * x;
+  const float s = x + x * x2 * (-1 / 6.0f + x2 * (1 / 120.0f + x2 * (-1 / 5040.0f + x2 * (1 / 362880.0f))));
+  const float t = x2 * (-0.5f + x2 * (1 / 24.0f + x2 * (-1 / 720.0f + x2 * (1 / 40320.0f - x2 / 3628800.0f))));
+  const float sine = s + x_low * (1 + t), cosine = 1 + (t - x_low * s);
+  const float horizontal = steep ? sine : cosine, vertical = steep ? cosine : sine;
+  return float2(left ? -horizontal : horizontal, below ? vertical : -vertical);
+}
+
+/// One thread a power: roots[k] = exp(-2 pi i k / n).
+[[kernel]] void fft_roots(device float2* roots [[buffer(0)]], constant uint& n [[buffer(1)]],
+                          uint k [[thread_position_in_grid]]) {
+  roots[k] = root_of_unity(k, n);
+}
+
+static float2 load_complex(float x) { return float2(x, 0); }
+static float2 load_complex(half x) { return float2(x, 0); }
+static float2 load_complex(float2 z) { return z; }
+static float2 load_complex(half2 z) { return float2(z); }
+
+static void store_complex(device float2* out, float2 z) { *out = z; }
+static void store_complex(device half2* out, float2 z) { *out = half2(z); }
+static void store_complex(device float* out, float2 z) { *out = z.x; }
+static void store_complex(device half* out, float2 z) { *out = half(z.x); }
+
+/// Element `position` of a row, as the ends of the transform want it.
+template <class In>
+static float2 read(device const In* row, uint position, uint size, uint inner, constant FftEnds& ends) {
+  const bool mirrored = position >= ends.in_size;
+  const float2 z = load_complex(row[(mirrored ? size - position : position) * long(inner)]);
+  return mirrored != bool(ends.conjugate_in) ? math::conj(z) : z;
+}
+template <class Out>
+static void write(device Out* row, uint position, uint inner, float2 z, constant FftEnds& ends) {
+  if (position >= ends.out_size) return;
+  z *= ends.scale;
+  store_complex(row + position * long(inner), ends.conjugate_out ? math::conj(z) : z);
+}
+
+// Transforms of `radix` numbers. `roots` are those of radix * step.
+
+template <int radix>
+struct Butterfly {  // odd; pairs of inputs share a cosine and a sine
+  static void apply(thread float2* v, device const float2* roots, uint step) {
+    constexpr int pairs = radix / 2;
+    float2 sums[pairs], differences[pairs];
+    float2 total = v[0];
+    for (int q = 0; q < pairs; ++q) {
+      sums[q] = v[q + 1] + v[radix - 1 - q];
+      differences[q] = v[q + 1] - v[radix - 1 - q];
+      total += sums[q];
+    }
+    const float2 first = v[0];
+    v[0] = total;
+    for (int i = 1; i <= pairs; ++i) {
+      float2 even = first, odd = 0;
+      for (int q = 0; q < pairs; ++q) {
+        const float2 root = roots[i * (q + 1) % radix * step];
+        even += root.x * sums[q];
+        odd += root.y * differences[q];
+      }
+      v[i] = even + math::times_i(odd);
+      v[radix - i] = even - math::times_i(odd);
+    }
+  }
+};
+template <>
+struct Butterfly<1> {
+  static void apply(thread float2*, device const float2*, uint) {}
+};
+template <>
+struct Butterfly<2> {
+  static void apply(thread float2* v, device const float2*, uint) {
+    const float2 a = v[0], b = v[1];
+    v[0] = a + b;
+    v[1] = a - b;
+  }
+};
+template <>
+struct Butterfly<4> {
+  static void apply(thread float2* v, device const float2*, uint) {
+    const float2 a = v[0] + v[2], b = v[0] - v[2], c = v[1] + v[3], d = math::over_i(v[1] - v[3]);
+    v[0] = a + c;
+    v[1] = b + d;
+    v[2] = a - c;
+    v[3] = b - d;
+  }
+};
+template <>
+struct Butterfly<8> {
+  static void apply(thread float2* v, device const float2* roots, uint step) {
+    float2 even[4] = {v[0], v[2], v[4], v[6]}, odd[4] = {v[1], v[3], v[5], v[7]};
+    Butterfly<4>::apply(even, roots, step);
+    Butterfly<4>::apply(odd, roots, step);
+    const float2 a = odd[1], b = odd[3];
+    odd[1] = M_SQRT1_2_F * float2(a.x + a.y, a.y - a.x);
+    odd[2] = math::over_i(odd[2]);
+    odd[3] = M_SQRT1_2_F * float2(b.y - b.x, -b.x - b.y);
+    for (int i = 0; i < 4; ++i) {
+      v[i] = even[i] + odd[i];
+      v[i + 4] = even[i] - odd[i];
+    }
+  }
+};
+
+/// One thread a butterfly and an inner index (x), an outer index (y).
+template <int radix, class In, class Out>
+[[kernel]] void fft_pass(device Out* out [[buffer(0)]], device const In* in [[buffer(1)]],
+                         device const float2* roots [[buffer(2)]], constant FftPass& p [[buffer(3)]],
+                         uint2 id [[thread_position_in_grid]]) {
+  const uint stride = p.size / radix, inner_size = p.inner.value;
+  uint j = id.x;
+  const uint inner = p.inner.split(j);
+  uint block = j;
+  const uint k = p.done.split(block);
+  in += id.y * long(p.ends.in_size) * inner_size + inner;
+  out += id.y * long(p.ends.out_size) * inner_size + inner;
+  float2 v[radix];
+  for (int i = 0; i < radix; ++i) v[i] = read(in, j + i * stride, p.size, inner_size, p.ends);
+  const uint turn = k * (stride / p.done.value);
+  for (int i = 1; i < radix; ++i) v[i] = math::mul(v[i], roots[i * turn]);
+  Butterfly<radix>::apply(v, roots, stride);
+  const uint to = block * p.done.value * radix + k;
+  for (int i = 0; i < radix; ++i) write(out, to + i * p.done.value, inner_size, v[i], p.ends);
+}
+
+/// exp(-pi i k^2 / n)
+static float2 chirp(uint k, uint n) { return root_of_unity(uint(ulong(k) * k % (2 * ulong(n))), 2 * n); }
+
+/// One thread a position: what chirped data is convolved with, around position 0.
+[[kernel]] void chirp_filter(device float2* filter [[buffer(0)]], constant ChirpParams& p [[buffer(1)]],
+                             uint position [[thread_position_in_grid]]) {
+  const uint distance = min(position, p.padded - position);
+  filter[position] = distance < p.size ? math::conj(chirp(distance, p.size)) : float2(0);
+}
+
+/// One thread a position and an inner index (x), an outer index (y), of padded data.
+template <class In>
+[[kernel]] void chirp_in(device float2* out [[buffer(0)]], device const In* in [[buffer(1)]],
+                         constant ChirpParams& p [[buffer(2)]], uint2 id [[thread_position_in_grid]]) {
+  uint position = id.x;
+  const uint inner = p.inner.split(position);
+  in += id.y * long(p.ends.in_size) * p.inner.value + inner;
+  float2 z = 0;
+  if (position < p.size) {
+    z = math::mul(read(in, position, p.size, p.inner.value, p.ends), chirp(position, p.size));
+  }
+  out[id.y * long(p.padded) * p.inner.value + id.x] = z;
+}
+
+/// The same threads. The convolution, as a product of transforms.
+[[kernel]] void chirp_convolve(device float2* data [[buffer(0)]], device const float2* filter [[buffer(1)]],
+                               constant ChirpParams& p [[buffer(2)]], uint2 id [[thread_position_in_grid]]) {
+  uint position = id.x;
+  p.inner.split(position);
+  device float2& z = data[id.y * long(p.padded) * p.inner.value + id.x];
+  z = math::mul(z, filter[position]);
+}
+
+/// One thread a position and an inner index (x), an outer index (y), of the result.
+template <class Out>
+[[kernel]] void chirp_out(device Out* out [[buffer(0)]], device const float2* in [[buffer(1)]],
+                          constant ChirpParams& p [[buffer(2)]], uint2 id [[thread_position_in_grid]]) {
+  uint position = id.x;
+  const uint inner = p.inner.split(position);
+  const float2 z = in[id.y * long(p.padded) * p.inner.value + id.x];
+  out += id.y * long(p.ends.out_size) * p.inner.value + inner;
+  write(out, position, p.inner.value, math::mul(z, chirp(position, p.size)), p.ends);
+}
