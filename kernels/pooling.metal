@@ -43,8 +43,12 @@ static WindowRange windows_around(constant PoolingParams& params, int d, uint in
           min(params.stride[d].quotient(uint(last)), size.value - 1)};
 }
 
+/// What averages of T are computed in: integers are divided as such.
+template <class T>
+using average_t = conditional_t<is_integral_v<T>, long, float>;
+
 /// How many elements an average is divided by.
-static float divisor_of(constant PoolingParams& params, thread const Window* windows) {
+static int divisor_of(constant PoolingParams& params, thread const Window* windows) {
   if (params.divisor != 0) return params.divisor;
   int count = 1;
   for (int d = 0; d < 3; ++d) {
@@ -56,6 +60,35 @@ static float divisor_of(constant PoolingParams& params, thread const Window* win
   return count;
 }
 
+/// The largest value of windows, or the last NaN, and its position in the input.
+template <class T>
+struct Largest {
+  T value = T(0);
+  uint index = 0;
+
+  Largest(device const T* in, thread const Window* windows, constant PoolingParams& params) {
+    bool found = false;
+    for (int i = 0; i < windows[0].taps; ++i) {
+      const uint depth = windows[0].begin + i * dilation_of(params, 0);
+      if (depth >= params.in[0].value) continue;  // negative positions are large here
+      for (int j = 0; j < windows[1].taps; ++j) {
+        const uint height = windows[1].begin + j * dilation_of(params, 1);
+        if (height >= params.in[1].value) continue;
+        for (int k = 0; k < windows[2].taps; ++k) {
+          const uint width = windows[2].begin + k * dilation_of(params, 2);
+          if (width >= params.in[2].value) continue;
+          const T candidate = in[spatial_offset(params.in_layout, depth, height, width)];
+          if (!found || candidate > value || candidate != candidate) {
+            value = candidate;
+            index = (depth * params.in[1].value + height) * params.in[2].value + width;
+            found = true;
+          }
+        }
+      }
+    }
+  }
+};
+
 /// One thread an output element.
 template <class T>
 [[kernel]] void max_pool(device T* out [[buffer(0)]], device long* indices [[buffer(1)]],
@@ -64,30 +97,37 @@ template <class T>
   const Place place(params.out, id.x);
   Window windows[3];
   for (int d = 0; d < 3; ++d) windows[d] = window_of(params, d, place.position[d]);
-  in += plane_offset(params.in_layout, id);
-  T best = T(0);
-  uint best_index = 0;
-  bool found = false;
-  for (int i = 0; i < windows[0].taps; ++i) {
-    const uint depth = windows[0].begin + i * dilation_of(params, 0);
-    if (depth >= params.in[0].value) continue;  // negative positions are large here
-    for (int j = 0; j < windows[1].taps; ++j) {
-      const uint height = windows[1].begin + j * dilation_of(params, 1);
-      if (height >= params.in[1].value) continue;
-      for (int k = 0; k < windows[2].taps; ++k) {
-        const uint width = windows[2].begin + k * dilation_of(params, 2);
-        if (width >= params.in[2].value) continue;
-        const T value = in[spatial_offset(params.in_layout, depth, height, width)];
-        if (!found || value > best || value != value) {
-          best = value;
-          best_index = (depth * params.in[1].value + height) * params.in[2].value + width;
-          found = true;
-        }
-      }
-    }
+  const Largest<T> largest(in + plane_offset(params.in_layout, id), windows, params);
+  out[offset_of(params.out_layout, id, place)] = largest.value;
+  indices[offset_of(params.index_layout, id, place)] = largest.index;
+}
+
+/// Where the window of an output position begins. Computed in T, as PyTorch does it: every rounding counts.
+template <class T>
+static int fractional_begin(constant PoolingParams& params, int d, uint out, T sample) {
+  const int last = int(params.in[d].value) - params.window[d];
+  if (out + 1 == params.out[d].value) return last;
+  const T alpha = T(float(last)) / T(float(params.out[d].value - 1));
+  return int(float((T(float(out)) + sample) * alpha)) - int(float(sample * alpha));
+}
+
+/// One thread an output element. Each plane has its own random numbers, one for each of the last `spatial` dimensions;
+/// those of images begin with the width, those of volumes with the depth.
+template <class T, int spatial>
+[[kernel]] void fractional_max_pool(device T* out [[buffer(0)]], device long* indices [[buffer(1)]],
+                                    device const T* in [[buffer(2)]], device const T* samples [[buffer(3)]],
+                                    constant PoolingParams& params [[buffer(4)]],
+                                    uint3 id [[thread_position_in_grid]], uint3 grid [[threads_per_grid]]) {
+  const Place place(params.out, id.x);
+  samples += (id.z * long(grid.y) + id.y) * spatial;
+  Window windows[3] = {{0, 1}};
+  for (int d = 3 - spatial; d < 3; ++d) {
+    const T sample = samples[spatial == 2 ? 2 - d : d];
+    windows[d] = {fractional_begin(params, d, place.position[d], sample), params.window[d]};
   }
-  out[offset_of(params.out_layout, id, place)] = best;
-  indices[offset_of(params.index_layout, id, place)] = best_index;
+  const Largest<T> largest(in + plane_offset(params.in_layout, id), windows, params);
+  out[offset_of(params.out_layout, id, place)] = largest.value;
+  indices[offset_of(params.index_layout, id, place)] = largest.index;
 }
 
 /// One thread an input element: the gradients of the outputs that chose it.
@@ -122,7 +162,7 @@ template <class T>
   Window windows[3];
   for (int d = 0; d < 3; ++d) windows[d] = window_of(params, d, place.position[d]);
   in += plane_offset(params.in_layout, id);
-  float sum = 0;
+  average_t<T> sum = 0;
   for (int i = 0; i < windows[0].taps; ++i) {
     const uint depth = windows[0].begin + i;
     if (depth >= params.in[0].value) continue;
@@ -131,11 +171,12 @@ template <class T>
       if (height >= params.in[1].value) continue;
       for (int k = 0; k < windows[2].taps; ++k) {
         const uint width = windows[2].begin + k;
-        if (width < params.in[2].value) sum += float(in[spatial_offset(params.in_layout, depth, height, width)]);
+        if (width >= params.in[2].value) continue;
+        sum += average_t<T>(in[spatial_offset(params.in_layout, depth, height, width)]);
       }
     }
   }
-  out[offset_of(params.out_layout, id, place)] = T(sum / divisor_of(params, windows));
+  out[offset_of(params.out_layout, id, place)] = T(sum / average_t<T>(divisor_of(params, windows)));
 }
 
 /// One thread an input element: its share of the gradient of each average that it is in.
@@ -147,7 +188,7 @@ template <class T>
   WindowRange ranges[3];
   for (int d = 0; d < 3; ++d) ranges[d] = windows_around(params, d, place.position[d]);
   grad_out += plane_offset(params.out_layout, id);
-  float sum = 0;
+  average_t<T> sum = 0;
   Window windows[3];
   for (uint i = ranges[0].first; i <= ranges[0].last; ++i) {
     windows[0] = window_of(params, 0, i);
@@ -155,7 +196,8 @@ template <class T>
       windows[1] = window_of(params, 1, j);
       for (uint k = ranges[2].first; k <= ranges[2].last; ++k) {
         windows[2] = window_of(params, 2, k);
-        sum += float(grad_out[spatial_offset(params.out_layout, i, j, k)]) / divisor_of(params, windows);
+        const average_t<T> gradient = grad_out[spatial_offset(params.out_layout, i, j, k)];
+        sum += gradient / average_t<T>(divisor_of(params, windows));
       }
     }
   }

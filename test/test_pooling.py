@@ -57,6 +57,64 @@ def test_low_precision(name, dtype):
     assert_agrees(lambda x: function(x, **arguments), sample(*shape, dtype=dtype), **tolerance)
 
 
+FRACTIONAL = {
+    2: (torch.ops.aten.fractional_max_pool2d, (2, 3, 11, 13)),
+    3: (torch.ops.aten.fractional_max_pool3d, (2, 3, 7, 8, 9)),
+}
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("spatial", FRACTIONAL)
+def test_fractional_windows(spatial, dtype):
+    """In every dtype windows are where the CPU has them, whose arithmetic they follow rounding by rounding."""
+    function, shape = FRACTIONAL[spatial]
+    size = (5, 5, 4)[:spatial]
+    samples = torch.rand(2, 3, spatial, generator=torch.Generator().manual_seed(1)).to(dtype)
+    x = sample(*shape).to(dtype)
+    on_metal, on_cpu = (function(x.to(d), [2, 3, 2][:spatial], size, samples.to(d)) for d in ("metal", "cpu"))
+    for m, c in zip(on_metal, on_cpu):
+        assert torch.equal(m.cpu(), c)
+
+
+@pytest.mark.parametrize("spatial", FRACTIONAL)
+def test_gradient_of_fractional_windows(spatial):
+    function, shape = FRACTIONAL[spatial]
+    samples = torch.rand(2, 3, spatial, generator=torch.Generator().manual_seed(1))
+    assert_agrees(lambda x: function(x, [3] * spatial, [4] * spatial, samples.to(x.device)), sample(*shape))
+    assert_agrees(lambda x: function(x[0].mT, [3] * spatial, [1] * spatial, samples[:1].to(x.device)), sample(*shape))
+    assert_agrees(lambda x: function(x, [2] * spatial, [3] * spatial, samples[:0].to(x.device)), sample(0, *shape[1:]))
+
+
+def test_nan_in_fractional_windows():
+    x = sample(1, 1, 6, 6).where(sample(1, 1, 6, 6, seed=1) < 0.5, torch.nan)
+    samples = torch.full((1, 1, 2), 0.4)
+    assert_agrees(lambda x: torch.ops.aten.fractional_max_pool2d(x, [2, 2], [3, 3], samples.to(x.device)), x)
+
+
+def test_errors_of_fractional_windows(device):
+    x, samples = torch.ones(2, 3, 6, 7, device=device), torch.ones(2, 3, 2, device=device)
+    with pytest.raises(RuntimeError, match="pool height 7 too large"):
+        torch.ops.aten.fractional_max_pool2d(x, [7, 2], [3, 3], samples)
+    with pytest.raises(RuntimeError, match="same dtype as input"):
+        torch.ops.aten.fractional_max_pool2d(x, [2, 2], [3, 3], samples.half())
+
+
+@pytest.mark.parametrize("name", ["average", "average_padded", "average_divisor", "average_ceil", "average_3d"])
+def test_averages_of_integers(name):
+    function, shape, arguments = CASES[name]
+    assert_agrees(lambda x: function(x, **arguments), 1000 * sample(*shape, dtype=torch.int64) + 7)
+    if function is F.avg_pool2d:
+        with pytest.raises(NotImplementedError):
+            function(torch.ones(shape, dtype=torch.int32, device="metal"), **arguments)
+
+
+def test_gradient_of_averages_of_integers(device):
+    arguments = ([2, 2], [1, 1], [0, 0], False, True, None)
+    x, grad = 100 * sample(1, 2, 5, 5, dtype=torch.int64), 100 * sample(1, 2, 4, 4, dtype=torch.int64, seed=1)
+    backward = torch.ops.aten.avg_pool2d_backward
+    assert torch.equal(backward(grad.to(device), x.to(device), *arguments).cpu(), backward(grad, x, *arguments))
+
+
 def test_max_of_integers():
     for dtype in INTEGRAL:
         assert_agrees(lambda x: F.max_pool2d(x, 3, padding=1), sample(2, 3, 7, 7, dtype=dtype))

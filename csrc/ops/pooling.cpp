@@ -17,18 +17,17 @@
 
 #include <limits>
 
+#include "ops/pooling.h"
 #include "ops/structured.h"
 #include "ops/volume.h"
 #include "pooling_params.h"
 #include "runtime/launch.h"
 
 namespace torch_metal {
-namespace {
 
 using at::IntArrayRef;
 using at::Tensor;
 
-/// Parameters for windows that split the input evenly.
 PoolingParams adaptive_windows(const Tensor& in, const Tensor& out) {
   PoolingParams params{};
   for (int d = 0; d < 3; ++d) {
@@ -43,6 +42,8 @@ PoolingParams adaptive_windows(const Tensor& in, const Tensor& out) {
   params.adaptive = true;
   return params;
 }
+
+namespace {
 
 /// One value stands for all dimensions; none stands for `otherwise`.
 int64_t value_at(IntArrayRef values, int d, int64_t otherwise) {
@@ -114,13 +115,15 @@ struct Counting {
   }
 };
 
-void check_floating(const Tensor& tensor) {
-  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(tensor.scalar_type()),
-                              "average pooling on metal is not implemented for ", tensor.scalar_type());
+/// As on the CPU, sliding windows average int64 too.
+void check_dtype(const Tensor& tensor, const Windows& windows) {
+  const auto dtype = tensor.scalar_type();
+  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(dtype) || (dtype == at::kLong && !windows.adaptive),
+                              "average pooling on metal is not implemented for ", dtype);
 }
 
 void average_pool(const Tensor& in, const Windows& windows, const Counting& counting, const Tensor& out) {
-  check_floating(in);
+  check_dtype(in, windows);
   if (out.numel() == 0) return;
   const Tensor from = as_volumes(in, windows.spatial), to = as_volumes(out, windows.spatial);
   PoolingParams params = windows.params(from, to);
@@ -130,7 +133,7 @@ void average_pool(const Tensor& in, const Windows& windows, const Counting& coun
 
 void average_pool_backward(const Tensor& grad_out, const Windows& windows, const Counting& counting,
                            const Tensor& grad_in) {
-  check_floating(grad_out);
+  check_dtype(grad_out, windows);
   if (grad_in.numel() == 0) return;
   const Tensor from = as_volumes(grad_out, windows.spatial), to = as_volumes(grad_in, windows.spatial);
   PoolingParams params = windows.params(to, from);
