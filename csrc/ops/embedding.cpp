@@ -1,4 +1,4 @@
-// The gradient of an embedding table: rows of the gradient are added up by the token they belong to.
+// The gradient of an embedding table: rows of the gradient are added up by the token they belong to. Rows' lengths.
 #include <ATen/TensorUtils.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -36,7 +36,22 @@ Tensor embedding_dense_backward(const Tensor& grad_output, const Tensor& indices
   return table;
 }
 
-TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) { METAL_IMPL(m, "embedding_dense_backward", embedding_dense_backward); }
+/// Shortens the rows that are named to max_norm. A row that is named twice is written twice, with the same values.
+Tensor& embedding_renorm(Tensor& self, const Tensor& indices, double max_norm, double norm_type) {
+  const at::TensorArg self_arg(self, "self", 1), indices_arg(indices, "indices", 2);
+  at::checkDim("embedding_renorm_", self_arg, 2);
+  at::checkScalarTypes("embedding_renorm_", indices_arg, {at::kLong, at::kInt});
+  const Tensor tokens = indices.reshape(-1);
+  const Tensor rows = self.index_select(0, tokens);
+  const Tensor norms = rows.norm(norm_type, {1}, /*keepdim=*/true, at::kFloat);
+  const Tensor factors = (max_norm / (norms + 1e-7)).masked_fill_(norms <= max_norm, 1);
+  return self.index_copy_(0, tokens.to(at::kLong), (rows * factors).to(self.scalar_type()));
+}
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "embedding_dense_backward", embedding_dense_backward);
+  METAL_IMPL(m, "embedding_renorm_", embedding_renorm);
+}
 
 }  // namespace
 }  // namespace torch_metal
