@@ -13,6 +13,7 @@
 #include "cache/translated_source.h"
 #include "codegen/codegen.h"
 #include "executor/executor.h"
+#include "executor/machine_code.h"
 #include "front/translate.h"
 #include "mslc/mslc.h"
 
@@ -60,18 +61,13 @@ class TranslatedLibrary : public Library {
   const std::vector<FunctionConstant>& function_constants() const override { return source_.constants; }
 
   std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants) const override {
-    return load(deserialise(machine_code(name, constants)), kernels()[index_of(name)]);
+    const size_t index = index_of(name);
+    return load(deserialise(compiled(index, constants)), kernels()[index]);
   }
 
   std::string machine_code(const std::string& name, const ConstantValues& constants) const override {
     const size_t index = index_of(name);
-    const Digest key = kernel_key(index, constants);
-    if (std::optional<std::string> known = load_from_cache(key)) return std::move(*known);
-    llvm::LLVMContext context;
-    std::string bytes = serialise(
-        generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_));
-    store_in_cache(key, bytes);
-    return bytes;
+    return pack_machine_code(kernels()[index], compiled(index, constants));
   }
 
   std::string code(const std::string& name, CodeForm form, const ConstantValues& constants) const override {
@@ -85,6 +81,17 @@ class TranslatedLibrary : public Library {
     const auto found = std::find_if(kernels().begin(), kernels().end(), [&](const auto& info) { return info.name == name; });
     if (found == kernels().end()) throw std::out_of_range("no kernel named '" + name + "'");
     return found - kernels().begin();
+  }
+
+  /// A CompiledKernel as bytes.
+  std::string compiled(size_t index, const ConstantValues& constants) const {
+    const Digest key = kernel_key(index, constants);
+    if (std::optional<std::string> known = load_from_cache(key)) return std::move(*known);
+    llvm::LLVMContext context;
+    std::string bytes = serialise(
+        generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_));
+    store_in_cache(key, bytes);
+    return bytes;
   }
 
   Digest kernel_key(size_t index, const ConstantValues& constants) const {

@@ -20,13 +20,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no more kernels after this time")
     parser.add_argument("-j", "--processes", type=int, default=os.cpu_count())
     parser.add_argument("--cpu", help="LLVM's name of the CPU to compile for, instead of this one")
+    parser.add_argument("--aarch64", action="store_true", help="compile for AArch64, and run on an emulated CPU")
     parser.add_argument("--minimise", type=Path, metavar="FOLDER", help="write what is wrong there, as small as it gets")
     return parser.parse_args()
 
 
 def main() -> int:
     options = parse_arguments()
-    target, start = Target(cpu=options.cpu), time.monotonic()
+    target, start = Target(options.cpu, options.aarch64), time.monotonic()
     seeds = range(options.seed, options.seed + options.count)
     mismatches, done = [], 0
     with tqdm(total=options.count, unit=" kernels") as bar:

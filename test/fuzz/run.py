@@ -5,9 +5,11 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
+from test.emulated.emulator import AARCH64, EmulationError, Emulator
 from test.fuzz.generator import generate
 from test.fuzz.kernel import Kernel, Launch, prelude
 from test.mslc.library import CompileError, Library
@@ -26,19 +28,28 @@ class Mismatch:
         return f"seed {self.seed}: {self.what}\ngrid {kernel.shape.grid}, threadgroup {kernel.shape.group}\n{kernel.msl()}"
 
 
+@cache
+def _emulator() -> Emulator:
+    return Emulator()
+
+
 @dataclass(frozen=True)
 class Target:
-    """What kernels are compiled for: LLVM's name of the CPU; none stands for this machine."""
+    """What kernels are compiled for: LLVM's name of the CPU; none stands for this machine. `emulated`: an AArch64 CPU."""
 
     cpu: str | None = None
+    emulated: bool = False
 
     def library(self, source: str) -> Library:
-        return Library(source, cpu=self.cpu)
+        return Library(source, target=AARCH64 if self.emulated else None, cpu=self.cpu)
 
     def run(self, library: Library, name: str, launch: Launch) -> None:
         """Writes the launch's buffers."""
         constants = {i: np.array(value, "i4") for i, value in launch.constants.items()}
-        kernel = library.kernel(name, constants)
+        if self.emulated:
+            kernel = partial(_emulator().run, library.code(name, constants))
+        else:
+            kernel = library.kernel(name, constants)
         kernel(list(launch.buffers.values()), launch.shape.grid, launch.shape.group, launch.threadgroup_bytes)
 
 
@@ -67,7 +78,7 @@ def check_kernel(library: Library, kernel: Kernel, target: Target = Target()) ->
     launch = kernel.launch()
     try:
         target.run(library, kernel.name, launch)
-    except CompileError as error:
+    except (CompileError, EmulationError) as error:
         return str(error)
     return kernel.mismatch(launch.buffers)
 

@@ -1,5 +1,6 @@
 """Random kernels do what a reference says that knows nothing of the compiler. For more: python -m test.fuzz."""
 
+import platform
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,14 @@ def runnable_cpus() -> list[str]:
     return [name for name, needed in levels.items() if needed <= flags]
 
 
-@pytest.mark.parametrize("cpu", runnable_cpus())
-def test_random_kernels_do_the_same_on_other_cpus(cpu):
-    assert mismatches(range(CROSS_KERNELS), Target(cpu=cpu)) == ""
+OTHER_CPUS = [Target(cpu) for cpu in runnable_cpus()]
+if platform.machine() == "x86_64":
+    OTHER_CPUS.append(Target(emulated=True))
+
+
+@pytest.mark.parametrize("target", OTHER_CPUS, ids=lambda target: target.cpu or "aarch64")
+def test_random_kernels_do_the_same_on_other_cpus(target):
+    assert mismatches(range(CROSS_KERNELS), target) == ""
 
 
 def test_the_reference_is_not_blind():

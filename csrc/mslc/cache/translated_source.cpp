@@ -4,6 +4,7 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include "cache/bytes.h"
+#include "cache/kernel_info.h"
 
 namespace mslc {
 
@@ -11,44 +12,6 @@ namespace {
 
 void write_text(ByteWriter& out, const std::string& text) { out.add(text); }
 std::string read_text(ByteReader& in) { return in.read_text(); }
-
-void write_argument(ByteWriter& out, const Argument& argument) {
-  out.add(argument.name);
-  out.add(argument.type);
-  out.add(argument.attribute);
-  out.add(argument.kind);
-  out.add(argument.index);
-  out.add(uint64_t{argument.size});
-  out.add(uint64_t{argument.alignment});
-  out.add(argument.read_only);
-}
-
-Argument read_argument(ByteReader& in) {
-  Argument argument;
-  argument.name = in.read_text();
-  argument.type = in.read_text();
-  argument.attribute = in.read_text();
-  argument.kind = in.read<ArgumentKind>();
-  argument.index = in.read<unsigned>();
-  argument.size = in.read<uint64_t>();
-  argument.alignment = in.read<uint64_t>();
-  argument.read_only = in.read<bool>();
-  return argument;
-}
-
-void write_kernel(ByteWriter& out, const KernelInfo& kernel) {
-  out.add(kernel.name);
-  out.add_list(kernel.arguments, write_argument);
-  out.add(kernel.max_threads_per_threadgroup);
-}
-
-KernelInfo read_kernel(ByteReader& in) {
-  KernelInfo kernel;
-  kernel.name = in.read_text();
-  kernel.arguments = in.read_list<Argument>(read_argument);
-  kernel.max_threads_per_threadgroup = in.read<unsigned>();
-  return kernel;
-}
 
 void write_constant(ByteWriter& out, const FunctionConstant& constant) {
   out.add(constant.name);
@@ -90,7 +53,7 @@ TranslatedSource to_source(const Translation& translation) {
 
 std::string serialise(const TranslatedSource& source) {
   ByteWriter out;
-  out.add_list(source.kernels, write_kernel);
+  out.add_list(source.kernels, write_kernel_info);
   out.add_list(source.kernel_functions, write_text);
   out.add_list(source.constants, write_constant);
   out.add_list(source.dependencies, write_dependency);
@@ -101,7 +64,7 @@ std::string serialise(const TranslatedSource& source) {
 TranslatedSource deserialise_source(std::string_view bytes) {
   ByteReader in(bytes);
   TranslatedSource source;
-  source.kernels = in.read_list<KernelInfo>(read_kernel);
+  source.kernels = in.read_list<KernelInfo>(read_kernel_info);
   source.kernel_functions = in.read_list<std::string>(read_text);
   source.constants = in.read_list<FunctionConstant>(read_constant);
   source.dependencies = in.read_list<Dependency>(read_dependency);

@@ -36,7 +36,7 @@ MSLC_API mslc_kernel* mslc_kernel_create(const mslc_library* library, const char
                                          size_t constant_count, char* error, size_t error_size);
 MSLC_API void mslc_kernel_release(mslc_kernel* kernel);
 
-/* Machine code of a kernel for another machine: the caller frees it with free(). Writes its size. */
+/* Library::machine_code() of mslc.h: the caller frees it with free(). Writes its size. */
 MSLC_API void* mslc_kernel_code(const mslc_library* library, const char* name, const mslc_constant* constants,
                                 size_t constant_count, size_t* code_size, char* error, size_t error_size);
 

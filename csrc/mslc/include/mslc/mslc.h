@@ -124,6 +124,10 @@ enum class CodeForm {
   Object,       ///< ELF relocatable
 };
 
+/// A kernel that Library::machine_code() made bytes of. Throws std::runtime_error if they are not such bytes or not code
+/// for this machine. Needs the executor alone, neither clang nor LLVM.
+std::shared_ptr<const Kernel> load_machine_code(std::string_view bytes);
+
 /// Number of threadgroups in the launch's grid.
 uint64_t threadgroup_count(const Launch& launch);
 
@@ -140,7 +144,8 @@ class Library {
   virtual std::shared_ptr<const Kernel> kernel(const std::string& name, const ConstantValues& constants = {}) const = 0;
   /// The code of one kernel in one form. Throws as kernel() does.
   virtual std::string code(const std::string& name, CodeForm form, const ConstantValues& constants = {}) const = 0;
-  /// That code as bytes, for the executor of another machine: CompileOptions::target. Throws as kernel() does.
+  /// The kernel as bytes, for the executor of another machine (see CompileOptions::target), which load_machine_code()
+  /// makes a Kernel of. Throws as kernel() does.
   virtual std::string machine_code(const std::string& name, const ConstantValues& constants = {}) const = 0;
 };
 
