@@ -48,6 +48,9 @@ mslc_library* mslc_library_compile(const char* source, const mslc_options* optio
     mslc::CompileOptions how;
     if (options && options->target) how.target = options->target;
     if (options && options->cpu) how.cpu = options->cpu;
+    if (options)
+      how.include_directories.assign(options->include_directories,
+                                     options->include_directories + options->include_directory_count);
     return new mslc_library{mslc::Library::compile(source, how)};
   };
   return report_errors(compile, static_cast<mslc_library*>(nullptr), error, error_size);

@@ -14,6 +14,8 @@ RUNNER = ROOT / os.environ.get("BUILD", "build") / "test" / "emulated" / "aarch6
 # All features that QEMU knows, so that code for any ARM CPU runs. The runner is linked to the cross compiler's own libc.
 QEMU = ["qemu-aarch64", "-cpu", "max", "-L", "/usr/aarch64-linux-gnu"]
 
+TIME_LIMIT = "300"  # seconds: a kernel that takes longer does not end
+
 
 class EmulationError(RuntimeError):
     """A kernel failed on the emulated CPU, or the emulated process ended."""
@@ -70,7 +72,8 @@ class Emulator:
         if not RUNNER.exists():
             raise EmulationError(f"{RUNNER} is not built: tools/install.sh installs the cross compiler, then run make")
         try:
-            return subprocess.Popen([*QEMU, RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            environment = {"TORCH_METAL_TIME_LIMIT": TIME_LIMIT, **os.environ}
+            return subprocess.Popen([*QEMU, RUNNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         except FileNotFoundError:
             raise EmulationError(f"no {QEMU[0]}: tools/install.sh installs it") from None
 

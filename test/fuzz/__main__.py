@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from test.fuzz.minimise import minimise
 from test.fuzz.regressions import save
-from test.fuzz.run import Target, check_all
+from test.fuzz.run import check_all
+from test.mslc.library import Target
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -19,15 +20,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=500, help="number of kernels")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no more kernels after this time")
     parser.add_argument("-j", "--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--cpu", help="LLVM's name of the CPU to compile for, instead of this one")
-    parser.add_argument("--aarch64", action="store_true", help="compile for AArch64, and run on an emulated CPU")
+    parser.add_argument("--cpu", help="what to compile for instead of this CPU: x86-64-v3, aarch64, aarch64:neoverse-n2, ...")
     parser.add_argument("--minimise", type=Path, metavar="FOLDER", help="write what is wrong there, as small as it gets")
     return parser.parse_args()
 
 
 def main() -> int:
     options = parse_arguments()
-    target, start = Target(options.cpu, options.aarch64), time.monotonic()
+    target, start = Target.named(options.cpu), time.monotonic()
     seeds = range(options.seed, options.seed + options.count)
     mismatches, done = [], 0
     with tqdm(total=options.count, unit=" kernels") as bar:

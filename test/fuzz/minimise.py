@@ -10,10 +10,10 @@ from test.fuzz.expressions import Arithmetic, Constant, Expression, Node, Variab
 from test.fuzz.generator import generate
 from test.fuzz.kernel import Kernel, prelude
 from test.fuzz.machine import Shape
-from test.fuzz.run import Target, check_kernel
+from test.fuzz.run import check_kernel
 from test.fuzz.statements import Statement
 from test.fuzz.types import Struct, Type
-from test.mslc.library import CompileError
+from test.mslc.library import DEFAULT_TARGET, CompileError, Library, Target
 
 SECONDS_PER_RUN = 20  # a kernel that takes longer does not end
 SECONDS = 240
@@ -39,7 +39,7 @@ def _outcome(kernel: Kernel, target: Target) -> int:
     except Exception:
         return 0  # an edit left something out that the rest needs
     try:
-        what = check_kernel(target.library(prelude() + kernel.msl()), kernel, target)
+        what = check_kernel(Library(prelude() + kernel.msl(), target), kernel)
     except CompileError:
         return 2
     return 1 if what and " wrong in " in what else 2 if what else 0
@@ -111,7 +111,7 @@ def smaller_shapes(shape: Shape) -> Iterator[Shape]:
                 yield Shape(tuple(size if i == d else g for i, g in enumerate(shape.grid)), shape.group)
 
 
-def minimise(seed: int, target: Target = Target()) -> Kernel:
+def minimise(seed: int, target: Target = DEFAULT_TARGET) -> Kernel:
     """The kernel of a seed, reduced for at most some minutes."""
     kernel, end = generate(seed), time.monotonic() + SECONDS
     return reduce(kernel, lambda candidate: fault(candidate, target), end)

@@ -9,8 +9,9 @@ import numpy as np
 
 from test.fuzz.kernel import Kernel, Launch, prelude
 from test.fuzz.machine import Shape
-from test.fuzz.run import Target
+from test.fuzz.run import run
 from test.fuzz.types import Struct, by_name, same
+from test.mslc.library import DEFAULT_TARGET, Library, Target
 
 FOLDER = Path(__file__).parent / "regressions"
 
@@ -46,14 +47,14 @@ def save(kernel: Kernel, folder: Path = FOLDER, about: str = "") -> Path:
     return path
 
 
-def replay(path: Path, target: Target = Target()) -> str | None:
+def replay(path: Path, target: Target = DEFAULT_TARGET) -> str | None:
     """What is wrong, if anything."""
     record = json.loads(path.read_text())
     buffers = {b["name"]: _unpack(b["before"]) for b in record["buffers"]}
     constants = {int(i): value for i, value in record["constants"].items()}
     launch = Launch(buffers, Shape(tuple(record["grid"]), tuple(record["threadgroup"])), record["threadgroup_bytes"], constants)
-    library = target.library(prelude() + "\n".join(record["source"]) + "\n")
-    target.run(library, record["kernel"], launch)
+    library = Library(prelude() + "\n".join(record["source"]) + "\n", target)
+    run(library, record["kernel"], launch)
     for b in record["buffers"]:
         if "after" in b and (what := _difference(b, buffers[b["name"]])):
             return what

@@ -5,14 +5,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
 
 import numpy as np
 
-from test.emulated.emulator import AARCH64, EmulationError, Emulator
+from test.emulated.emulator import EmulationError
 from test.fuzz.generator import generate
 from test.fuzz.kernel import Kernel, Launch, prelude
-from test.mslc.library import CompileError, Library
+from test.mslc.library import DEFAULT_TARGET, CompileError, Library, Target
 
 # Kernels that are translated together: most of a translation's time is the same for one kernel and for many.
 BATCH = 20
@@ -28,38 +27,20 @@ class Mismatch:
         return f"seed {self.seed}: {self.what}\ngrid {kernel.shape.grid}, threadgroup {kernel.shape.group}\n{kernel.msl()}"
 
 
-@cache
-def _emulator() -> Emulator:
-    return Emulator()
+def run(library: Library, name: str, launch: Launch) -> None:
+    """Writes the launch's buffers."""
+    constants = {i: np.array(value, "i4") for i, value in launch.constants.items()}
+    kernel = library.kernel(name, constants)
+    kernel(list(launch.buffers.values()), launch.shape.grid, launch.shape.group, launch.threadgroup_bytes)
 
 
-@dataclass(frozen=True)
-class Target:
-    """What kernels are compiled for: LLVM's name of the CPU; none stands for this machine. `emulated`: an AArch64 CPU."""
-
-    cpu: str | None = None
-    emulated: bool = False
-
-    def library(self, source: str) -> Library:
-        return Library(source, target=AARCH64 if self.emulated else None, cpu=self.cpu)
-
-    def run(self, library: Library, name: str, launch: Launch) -> None:
-        """Writes the launch's buffers."""
-        constants = {i: np.array(value, "i4") for i, value in launch.constants.items()}
-        if self.emulated:
-            kernel = partial(_emulator().run, library.code(name, constants))
-        else:
-            kernel = library.kernel(name, constants)
-        kernel(list(launch.buffers.values()), launch.shape.grid, launch.shape.group, launch.threadgroup_bytes)
-
-
-def check(seeds: Iterable[int], target: Target = Target()) -> Iterator[Mismatch | None]:
+def check(seeds: Iterable[int], target: Target = DEFAULT_TARGET) -> Iterator[Mismatch | None]:
     """One result for each seed: None if the kernel does what the reference says."""
     seeds = list(seeds)
     for start in range(0, len(seeds), BATCH):
         kernels = [generate(seed) for seed in seeds[start : start + BATCH]]
         try:
-            library = target.library(prelude() + "".join(kernel.msl() for kernel in kernels))
+            library = Library(prelude() + "".join(kernel.msl() for kernel in kernels), target)
         except CompileError as error:
             # Which of them it is shows when they are alone.
             if len(kernels) == 1:
@@ -69,15 +50,15 @@ def check(seeds: Iterable[int], target: Target = Target()) -> Iterator[Mismatch 
                     yield from check([seed], target)
             continue
         for seed, kernel in zip(seeds[start : start + BATCH], kernels):
-            what = check_kernel(library, kernel, target)
+            what = check_kernel(library, kernel)
             yield Mismatch(seed, what) if what else None
 
 
-def check_kernel(library: Library, kernel: Kernel, target: Target = Target()) -> str | None:
+def check_kernel(library: Library, kernel: Kernel) -> str | None:
     """What is wrong with one kernel of a library."""
     launch = kernel.launch()
     try:
-        target.run(library, kernel.name, launch)
+        run(library, kernel.name, launch)
     except (CompileError, EmulationError) as error:
         return str(error)
     return kernel.mismatch(launch.buffers)
@@ -109,7 +90,7 @@ def check_in_process(seeds: list[int], target: Target) -> Iterator[Mismatch | No
 
 
 def check_all(
-    seeds: Iterable[int], processes: int, target: Target = Target(), stop: Callable[[], bool] = lambda: False
+    seeds: Iterable[int], processes: int, target: Target = DEFAULT_TARGET, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Mismatch | None]:
     """One result for each seed, in any order, from several processes. No further seeds are begun once stop() is true."""
     seeds = list(seeds)

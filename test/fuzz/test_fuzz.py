@@ -1,19 +1,18 @@
 """Random kernels do what a reference says that knows nothing of the compiler. For more: python -m test.fuzz."""
 
-import platform
-from pathlib import Path
-
 import pytest
 
 from test.fuzz.generator import generate
-from test.fuzz.run import Target, check_all
+from test.fuzz.regressions import FOLDER, replay
+from test.fuzz.run import check_all
+from test.mslc.library import DEFAULT_TARGET, Target, other_cpus
 
 KERNELS = 300
 SHARES = 6  # so that pytest's workers divide the work
 CROSS_KERNELS = 24
 
 
-def mismatches(seeds: range, target: Target = Target()) -> str:
+def mismatches(seeds: range, target: Target = DEFAULT_TARGET) -> str:
     return "\n\n".join(m.report() for m in check_all(seeds, 1, target) if m)
 
 
@@ -23,21 +22,15 @@ def test_random_kernels_do_what_the_reference_says(share):
     assert mismatches(range(share * count, (share + 1) * count)) == ""
 
 
-def runnable_cpus() -> list[str]:
-    """Levels of x86-64 that this machine has."""
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    levels = {"x86-64-v3": {"avx2", "fma", "f16c"}, "x86-64-v4": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}}
-    return [name for name, needed in levels.items() if needed <= flags]
+@pytest.mark.parametrize("cpu", other_cpus())
+def test_random_kernels_do_the_same_on_other_cpus(cpu):
+    assert mismatches(range(CROSS_KERNELS), Target.named(cpu)) == ""
 
 
-OTHER_CPUS = [Target(cpu) for cpu in runnable_cpus()]
-if platform.machine() == "x86_64":
-    OTHER_CPUS.append(Target(emulated=True))
-
-
-@pytest.mark.parametrize("target", OTHER_CPUS, ids=lambda target: target.cpu or "aarch64")
-def test_random_kernels_do_the_same_on_other_cpus(target):
-    assert mismatches(range(CROSS_KERNELS), target) == ""
+@pytest.mark.parametrize("cpu", other_cpus())
+def test_kernels_that_once_went_wrong_are_right_on_other_cpus(cpu):
+    wrong = {path.name: what for path in FOLDER.glob("*.json") if (what := replay(path, Target.named(cpu)))}
+    assert wrong == {}
 
 
 def test_the_reference_is_not_blind():

@@ -8,7 +8,7 @@ KERNEL = PRELUDE + "kernel void k(device float* o, uint i [[thread_position_in_g
 def test_help_names_every_option():
     result = mslc("--help")
     assert result.returncode == 0 and result.stdout.startswith("Usage: mslc")
-    for option in ("-I", "-D", "--constant", "--fast-math", "--cpu", "--emit=FORM", "--emit-llvm", "--kernel", "-o",
+    for option in ("-I", "-D", "--constant", "--fast-math", "--cpu", "--target", "--emit=FORM", "--emit-llvm", "--kernel", "-o",
                    "--clear-cache", "--version"):  # fmt: skip
         assert option in result.stdout
     assert all(len(line) <= 120 for line in result.stdout.splitlines())
@@ -108,6 +108,15 @@ def test_code_can_be_made_for_another_cpu(tmp_path):
     assembly = compile_source(tmp_path, KERNEL, "--emit=asm", "--cpu", "x86-64-v3").stdout
     assert "ymm" in assembly and "zmm" not in assembly
     assert "unknown CPU 'pdp11'" in compile_source(tmp_path, KERNEL, "--emit=asm", "--cpu", "pdp11").stderr
+
+
+def test_code_can_be_made_for_another_machine(tmp_path):
+    assembly = compile_source(tmp_path, KERNEL, "--emit=asm", "--target", "aarch64-linux-gnu").stdout
+    assert "v0.4s" in assembly and "xmm" not in assembly
+    assert compile_source(tmp_path, KERNEL, "--target", "aarch64-linux-gnu", "--cpu", "neoverse-n2").returncode == 0
+    assert "unknown CPU 'x86-64-v3'" in compile_source(
+        tmp_path, KERNEL, "--target", "aarch64-linux-gnu", "--cpu", "x86-64-v3").stderr
+    assert "no code generator for pdp11" in compile_source(tmp_path, KERNEL, "--emit=asm", "--target", "pdp11").stderr
 
 
 def test_function_constants_are_given_by_name_or_index(tmp_path):

@@ -43,6 +43,8 @@ Request parse(ArgumentReader& arguments) {
       request.emit_llvm = true;
     } else if (auto kernel = arguments.value("--kernel")) {
       request.kernel = *kernel;
+    } else if (auto target = arguments.value("--target")) {
+      request.source.compile.target = *target;
     } else if (auto output = arguments.value("-o")) {
       request.output = *output;
     } else if (arguments.is_option()) {
@@ -107,7 +109,7 @@ void compile_to(std::ostream& stream, const std::string& file, const Request& re
   const auto library = compile_file(file, request.source);
   const ConstantValues constants = constant_values(*library, request.source.constants);
   if (request.form) return emit(stream, *library, request, constants);
-  for (const KernelInfo& kernel : library->kernels()) library->kernel(kernel.name, constants);
+  for (const KernelInfo& kernel : library->kernels()) library->machine_code(kernel.name, constants);
   list(stream, *library);
 }
 

@@ -18,6 +18,7 @@ Source
   --fast-math            reorder arithmetic for speed, as MTLMathModeFast does (or -ffast-math)
   --validate             make code that checks its memory accesses and barriers; 'mslc run' reports what it finds
   --cpu NAME             make code for LLVM's CPU NAME, such as x86-64-v3, instead of this one
+  --target TRIPLE        make code for another machine, such as aarch64-linux-gnu
 
 Output
   --emit=FORM            instead of the list, print

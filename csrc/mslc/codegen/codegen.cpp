@@ -9,6 +9,7 @@
 #include "codegen/entry.h"
 #include "codegen/kernel_module.h"
 #include "codegen/pipeline.h"
+#include "codegen/quiet_extrema.h"
 #include "codegen/target.h"
 #include "validate/insert_checks.h"
 #include "vectorise/lanes.h"
@@ -106,6 +107,7 @@ class Compilation {
     compiled_.has_barriers || validates_ ? create_run_simdgroup(bodies) : create_run_groups(bodies);
     for (llvm::Function& function : *module_) function.addFnAttr("prefer-vector-width", "512");
     pipeline_.optimise_vectors(*module_);
+    if (machine_->getTargetTriple().isAArch64()) quieten_extrema(*module_);
   }
 
   CompiledKernel generate_code() {

@@ -15,10 +15,12 @@ extern "C" {
 typedef struct mslc_library mslc_library;
 typedef struct mslc_kernel mslc_kernel;
 
-/* How to compile: see CompileOptions in mslc.h. Null members stand for this machine. */
+/* How to compile: see CompileOptions in mslc.h. Null `target` and `cpu` stand for this machine. */
 typedef struct mslc_options {
   const char* target;
   const char* cpu;
+  const char* const* include_directories;
+  size_t include_directory_count;
 } mslc_options;
 
 /* The value of a [[function_constant(index)]]. */
