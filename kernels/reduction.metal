@@ -36,6 +36,36 @@ struct sum_op : Types<T, Result> {
   static void store(Acc a, device Result* out, device Result*, constant ReductionParams&) { *out = Result(a); }
 };
 
+/// The bits that a number has as a 64-bit integer or, if it is real, as a double.
+template <class T>
+inline long wide_bits(T x) {
+  return long(x);
+}
+inline long wide_bits(float x) {
+  const uint bits = as_type<uint>(x);
+  const ulong sign = ulong(bits >> 31) << 63;
+  uint fraction = bits & 0x7fffff, exponent = bits >> 23 & 0xff;
+  if (exponent == 0xff) return sign | 0x7fful << 52 | ulong(fraction) << 29;
+  if (exponent == 0) {
+    if (fraction == 0) return sign;
+    const uint shift = clz(fraction) - 8;  // a double has an exponent for it
+    fraction = fraction << shift & 0x7fffff;
+    return sign | ulong(1023 - 126 - shift) << 52 | ulong(fraction) << 29;
+  }
+  return sign | ulong(exponent + 1023 - 127) << 52 | ulong(fraction) << 29;
+}
+inline long wide_bits(half x) { return wide_bits(float(x)); }
+inline long wide_bits(bfloat x) { return wide_bits(float(x)); }
+
+template <class T, class Result>
+struct xor_op : Types<T, Result> {
+  using Acc = long;
+  static Acc identity() { return 0; }
+  static Acc lift(T value, long, constant ReductionParams&) { return wide_bits(value); }
+  static Acc combine(Acc a, Acc b) { return a ^ b; }
+  static void store(Acc a, device Result* out, device Result*, constant ReductionParams&) { *out = Result(a); }
+};
+
 template <class T, class Result>
 struct mean_op : sum_op<T, Result> {
   using Acc = typename Sum<T>::type;

@@ -200,6 +200,16 @@ def test_ten_dimensions():
     assert_agrees(lambda x: x.permute(9, 0, 7, 2, 5, 4, 3, 6, 1, 8).sum((0, 2, 4, 6, 8)), x, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [*FLOATING, torch.bool, torch.uint8, torch.int8, torch.int64])
+def test_hash_tensor(dtype):
+    x = sample(7, 300, dtype=dtype)
+    if dtype.is_floating_point:
+        x[0, :8] = torch.tensor([0, -0.0, math.inf, -math.inf, math.nan, 6e-8, 1e-40, -1e-44], dtype=dtype)
+    for dim in (0, 1, (0, 1), ()):
+        assert_agrees(lambda x: torch.hash_tensor(x, dim).view(torch.int64), x, backward=False)
+    assert_agrees(lambda x: torch.hash_tensor(x.t(), 1, keepdim=True).view(torch.int64), x, backward=False)
+
+
 def test_equal():
     x = sample(3, 4).to("metal")
     assert torch.equal(x, x.clone()) and not torch.equal(x, x + 1) and not torch.equal(x, x[:2])

@@ -124,6 +124,7 @@ using namespace torch_metal;
 REGISTER_PRIVATEUSE1_DISPATCH(sum_stub, &reduce<"sum_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(nansum_stub, &reduce<"nansum_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(prod_stub, &reduce<"prod_op">)
+REGISTER_PRIVATEUSE1_DISPATCH(xor_sum_stub, &reduce<"xor_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(mean_stub, &reduce<"mean_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(and_stub, &reduce<"all_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(or_stub, &reduce<"any_op">)
@@ -145,6 +146,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "sum.IntList_out", sum_out);
   METAL_STRUCTURED(m, "mean.out", mean_out);
   METAL_STRUCTURED(m, "prod.int_out", prod_out);
+  METAL_STRUCTURED(m, "hash_tensor.out", hash_tensor_out);
   METAL_IMPL(m, "prod", prod);
   METAL_IMPL(m, "equal", equal);
   METAL_IMPL(m, "trace", trace);

@@ -1,0 +1,104 @@
+// Histograms in any number of dimensions. PyTorch's own functions check arguments and make the edges of the bins.
+#include <ATen/native/Histogram.h>
+#include <ATen/ops/_histogramdd_bin_edges_native.h>
+#include <ATen/ops/_histogramdd_from_bin_cts_native.h>
+#include <ATen/ops/_histogramdd_from_bin_tensors_native.h>
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/histc_native.h>
+#include <ATen/ops/histogram_native.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include "histogram_params.h"
+#include "ops/registration.h"
+#include "runtime/launch.h"
+
+namespace torch_metal {
+namespace {
+
+using at::Tensor;
+using at::TensorList;
+using OptionalTensor = std::optional<Tensor>;
+
+/// The number of the bin that each point (a row) is in, or -1.
+Tensor places_of(const Tensor& points, TensorList edges, BinSearch search) {
+  const int64_t count = points.size(0), dimensions = points.size(1);
+  TORCH_CHECK_NOT_IMPLEMENTED(count < (int64_t{1} << 32), "metal: histogram of more than 2^32 points");
+  const Tensor places = at::empty({count}, points.options().dtype(at::kLong));
+  for (int64_t d = 0; d < dimensions; ++d) {
+    const HistogramParams params{dimensions, uint32_t(edges[d].numel() - 1), search, d == 0};
+    launch_threads(kernel("histogram", "refine_places", {metal_type(points.scalar_type())}), {uint64_t(count)}, {256},
+                   places, points.select(1, d), edges[d].contiguous(), params);
+  }
+  return places;
+}
+
+/// Divides by the sum and by the volume of each bin.
+void make_density(Tensor& hist, TensorList edges) {
+  hist.div_(hist.sum());
+  for (size_t d = 0; d < edges.size(); ++d) {
+    std::vector<int64_t> shape(edges.size(), 1);
+    shape[d] = hist.size(d);
+    hist.div_(edges[d].diff().reshape(shape));
+  }
+}
+
+void count_points(const Tensor& self, const OptionalTensor& weight, bool density, Tensor& hist, TensorList edges,
+                  BinSearch search) {
+  const Tensor points = self.reshape({-1, self.size(-1)}).contiguous();
+  const auto sums_options = hist.options().dtype(at::kFloat);
+  const Tensor counted = weight && weight->defined() ? weight->reshape(-1).to(at::kFloat)
+                                                     : at::ones({1}, sums_options).expand(points.size(0));
+  // What is in no bin is added up before the first one.
+  const Tensor sums = at::zeros({hist.numel() + 1}, sums_options);
+  if (points.numel() > 0) sums.index_add_(0, places_of(points, edges, search).add_(1), counted);
+  hist.copy_(sums.slice(0, 1).reshape(hist.sizes()));
+  if (density) make_density(hist, edges);
+}
+
+void histogramdd(const Tensor& self, const OptionalTensor& weight, bool density, Tensor& hist,
+                 const TensorList& edges) {
+  count_points(self, weight, density, hist, edges, kBinarySearch);
+}
+
+void histogramdd_linear(const Tensor& self, const OptionalTensor& weight, bool density, Tensor& hist,
+                        const TensorList& edges, bool local_search) {
+  count_points(self, weight, density, hist, edges, local_search ? kLinearThenCompare : kLinear);
+}
+
+void select_outer_bin_edges(const Tensor& input, int64_t, std::vector<double>& leftmost,
+                            std::vector<double>& rightmost) {
+  const auto [low, high] = at::aminmax(input, 0);
+  const auto numbers = [](const Tensor& t) {
+    const Tensor wide = t.to(at::kCPU, at::kDouble);
+    return std::vector<double>(wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel());
+  };
+  leftmost = numbers(low);
+  rightmost = numbers(high);
+}
+
+}  // namespace
+}  // namespace torch_metal
+
+namespace at::native {
+REGISTER_PRIVATEUSE1_DISPATCH(histogramdd_stub, &torch_metal::histogramdd)
+REGISTER_PRIVATEUSE1_DISPATCH(histogramdd_linear_stub, &torch_metal::histogramdd_linear)
+REGISTER_PRIVATEUSE1_DISPATCH(histogram_select_outer_bin_edges_stub, &torch_metal::select_outer_bin_edges)
+}  // namespace at::native
+
+namespace torch_metal {
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "histc", at::native::histogram_histc);
+  METAL_IMPL(m, "histc.out", at::native::histogram_histc_out);
+  METAL_IMPL_OVERLOAD(m, "histogram.bins_tensor", histogram_bins_tensor, at::native::histogram);
+  METAL_IMPL_OVERLOAD(m, "histogram.bins_tensor_out", histogram_bins_tensor_out, at::native::histogram_out);
+  METAL_IMPL_OVERLOAD(m, "histogram.bin_ct", histogram_bin_ct, at::native::histogram);
+  METAL_IMPL_OVERLOAD(m, "histogram.bin_ct_out", histogram_bin_ct_out, at::native::histogram_out);
+  METAL_IMPL(m, "_histogramdd_bin_edges", at::native::histogramdd_bin_edges);
+  METAL_IMPL_OVERLOAD(m, "_histogramdd_from_bin_cts", _histogramdd_from_bin_cts, at::native::_histogramdd);
+  METAL_IMPL_OVERLOAD(m, "_histogramdd_from_bin_tensors", _histogramdd_from_bin_tensors, at::native::_histogramdd);
+}
+
+}  // namespace torch_metal

@@ -1,0 +1,43 @@
+// Which bin of a histogram points are in, coordinate by coordinate.
+#include <metal_stdlib>
+
+#include "histogram_params.h"
+
+using namespace metal;
+using namespace torch_metal;
+
+/// The number of edges in [begin, end) that are not above the value, and before begin.
+template <class T>
+static uint edges_up_to(float value, device const T* edges, uint begin, uint end) {
+  while (begin < end) {
+    const uint middle = begin + (end - begin) / 2;
+    const bool above = float(edges[middle]) > value;
+    begin = above ? begin : middle + 1;
+    end = above ? middle : end;
+  }
+  return begin;
+}
+
+/// Refines the places of points by one more coordinate x. Places number the bins row by row; what is in no bin, NaN
+/// included, is at -1. The last bin has both of its edges.
+template <class T>
+kernel void refine_places(device long* places [[buffer(0)]], device const T* x [[buffer(1)]],
+                          device const T* edges [[buffer(2)]], constant HistogramParams& p [[buffer(3)]],
+                          uint i [[thread_position_in_grid]]) {
+  const float value = float(x[i * p.stride]), low = float(edges[0]), high = float(edges[p.bins]);
+  const long place = p.first ? 0 : places[i];
+  if (place < 0 || !(value >= low && value <= high)) {
+    places[i] = -1;
+    return;
+  }
+  uint bin;
+  if (p.search == kBinarySearch) {
+    bin = edges_up_to(value, edges, 0, p.bins + 1) - 1;
+  } else {
+    bin = min(uint((value - low) * float(p.bins) / (high - low)), p.bins);
+    if (p.search == kLinearThenCompare) {
+      bin = edges_up_to(value, edges, bin > 0 ? bin - 1 : 0, min(bin + 2, p.bins + 1)) - 1;
+    }
+  }
+  places[i] = place * p.bins + min(bin, p.bins - 1);
+}

@@ -1,0 +1,24 @@
+// Shapes of a histogram. Included by host and kernels.
+#pragma once
+
+#ifndef __METAL__
+#include <cstdint>
+#endif
+
+namespace torch_metal {
+
+enum BinSearch : uint32_t {
+  kBinarySearch,       // bins of any width
+  kLinear,             // bins of one width
+  kLinearThenCompare,  // the same, agreeing with the rounded edges
+};
+
+/// One coordinate of the points.
+struct HistogramParams {
+  int64_t stride;  // elements between points
+  uint32_t bins;   // along this coordinate; there is one edge more
+  uint32_t search;
+  uint32_t first;  // of the coordinates: there are no places yet
+};
+
+}  // namespace torch_metal
