@@ -115,28 +115,28 @@ kernel void layer_norm(device const T* x [[buffer(0)]], device T* out [[buffer(1
                        uint simdgroup [[simdgroup_index_in_threadgroup]],
                        uint simdgroups [[simdgroups_per_threadgroup]]) {
   threadgroup float shared[2][32];
-  const uint first = simdgroup * 32 + lane, step = simdgroups * 32;
+  const LanePart part(p.size, lane, simdgroup, simdgroups);
   x += ulong(row) * p.size;
   out += ulong(row) * p.size;
 
   float sum = 0;
-  for (uint i = first; i < p.size; i += step) sum += float(x[i]);
+  for (uint i = part.begin; i < part.end; i += 32) sum += float(x[i]);
   const float mean = threadgroup_all<float_sum_op>(sum, shared[0], lane, simdgroup, simdgroups) / p.size;
   float squares = 0;
-  for (uint i = first; i < p.size; i += step) {
+  for (uint i = part.begin; i < part.end; i += 32) {
     const float centred = float(x[i]) - mean;
     squares += centred * centred;
   }
   const float variance = threadgroup_all<float_sum_op>(squares, shared[1], lane, simdgroup, simdgroups) / p.size;
   const float rstd = 1 / precise::sqrt(variance + p.epsilon);
 
-  for (uint i = first; i < p.size; i += step) {
+  for (uint i = part.begin; i < part.end; i += 32) {
     float y = (float(x[i]) - mean) * rstd;
     if (p.has_weight) y *= float(weight[i]);
     if (p.has_bias) y += float(bias[i]);
     out[i] = T(y);
   }
-  if (first == 0) {
+  if (simdgroup == 0 && lane == 0) {
     means[row] = mean;
     rstds[row] = rstd;
   }

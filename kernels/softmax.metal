@@ -31,19 +31,20 @@ struct log_softmax_op {
 /// Where the lanes of a threadgroup, or one thread, find the elements of a line.
 struct Line {
   ulong base;
-  uint first, step, size, stride;
+  uint begin, end, step, stride;
 };
 inline Line row_line(uint row, uint lane, uint simdgroup, uint simdgroups, constant SoftmaxParams& p) {
-  return {ulong(row) * p.size, simdgroup * 32 + lane, simdgroups * 32, p.size, 1};
+  const LanePart part(p.size, lane, simdgroup, simdgroups);
+  return {ulong(row) * p.size, part.begin, part.end, 32, 1};
 }
 inline Line column_line(uint2 position, constant SoftmaxParams& p) {
-  return {ulong(position.y) * p.size * p.inner + position.x, 0, 1, p.size, p.inner};
+  return {ulong(position.y) * p.size * p.inner + position.x, 0, p.size, 1, p.inner};
 }
 
 template <class T>
 inline float line_max(device const T* x, thread const Line& line) {
   float max = -INFINITY;
-  for (uint i = line.first; i < line.size; i += line.step)
+  for (uint i = line.begin; i < line.end; i += line.step)
     max = float_max_op::combine(max, float(x[ulong(i) * line.stride]));
   return max;
 }
@@ -55,7 +56,7 @@ constexpr constant bool keeps_exponentials = Op::scaled && is_same_v<Out, float>
 template <class Op, class T, class Out>
 inline float exponential_sum(device const T* x, device Out* out, float max, thread const Line& line) {
   float sum = 0;
-  for (uint i = line.first; i < line.size; i += line.step) {
+  for (uint i = line.begin; i < line.end; i += line.step) {
     const float e = precise::exp(float(x[ulong(i) * line.stride]) - max);
     if constexpr (keeps_exponentials<Op, Out>) out[ulong(i) * line.stride] = e;
     sum += e;
@@ -66,7 +67,7 @@ inline float exponential_sum(device const T* x, device Out* out, float max, thre
 template <class Op, class T, class Out>
 inline void write_softmax(device const T* x, device Out* out, float max, float sum, thread const Line& line) {
   const float factor = 1 / sum;
-  for (uint i = line.first; i < line.size; i += line.step) {
+  for (uint i = line.begin; i < line.end; i += line.step) {
     const ulong at = ulong(i) * line.stride;
     if constexpr (keeps_exponentials<Op, Out>) {
       out[at] *= factor;
@@ -79,7 +80,7 @@ inline void write_softmax(device const T* x, device Out* out, float max, float s
 template <class Op, class T>
 inline float gradient_sum(device const T* grad, device const T* y, thread const Line& line) {
   float sum = 0;
-  for (uint i = line.first; i < line.size; i += line.step)
+  for (uint i = line.begin; i < line.end; i += line.step)
     sum += Op::gradient_term(float(grad[ulong(i) * line.stride]), float(y[ulong(i) * line.stride]));
   return sum;
 }
@@ -87,7 +88,7 @@ inline float gradient_sum(device const T* grad, device const T* y, thread const 
 template <class Op, class T, class Out>
 inline void write_gradient(device const T* grad, device const T* y, device Out* out, float sum,
                            thread const Line& line) {
-  for (uint i = line.first; i < line.size; i += line.step) {
+  for (uint i = line.begin; i < line.end; i += line.step) {
     const ulong at = ulong(i) * line.stride;
     out[at] = Out(Op::gradient(float(grad[at]), float(y[at]), sum));
   }

@@ -43,6 +43,18 @@ inline Inputs locate(Inputs in, uint i, uint first, uint last, constant Reductio
   return in;
 }
 
+/// What one lane of a threadgroup takes of `size` elements, at least one: every 32nd of [begin, end). SIMD-groups have
+/// neighbouring parts rather than turns, so that each reads on where it was.
+struct LanePart {
+  uint begin, end;
+
+  LanePart(uint size, uint lane, uint simdgroup, uint simdgroups) {
+    const uint part = ((size - 1) / (32 * simdgroups) + 1) * 32, first = simdgroup * part;
+    begin = first + lane;
+    end = first < size ? first + metal::min(part, size - first) : 0;
+  }
+};
+
 /// For kernels that only combine what they accumulated themselves.
 struct float_sum_op {
   using Acc = float;
@@ -126,13 +138,12 @@ inline typename Op::Acc reduce_row(Inputs in, uint output, uint split, constant 
                                    threadgroup typename Op::Acc* shared, uint lane, uint simdgroup, uint simdgroups) {
   const ReductionRange range(split, p);
   const Inputs base = locate(in, output, p.reduced, p.dims, p).advanced(range.inner_begin, 0, p);
-  const uint first = p.wide ? simdgroup * 32 + lane : lane;
-  const uint step = p.wide ? simdgroups * 32 : 32;
+  const LanePart part(range.inner_count, lane, p.wide ? simdgroup : 0, p.wide ? simdgroups : 1);
   const uint outer_step = p.wide ? 1 : simdgroups;
   typename Op::Acc acc = Op::identity();
   for (uint outer = range.outer_begin + (p.wide ? 0 : simdgroup); outer < range.outer_end; outer += outer_step) {
     const Inputs row = locate(base, outer, 1, p.reduced, p);
-    for (uint i = first; i < range.inner_count; i += step)
+    for (uint i = part.begin; i < part.end; i += 32)
       acc = Op::combine(acc, Op::lift(row.load(i, 0, p), range.inner_begin + i, p));
   }
   return threadgroup_combine<Op>(acc, shared, lane, simdgroup, simdgroups);
