@@ -10,6 +10,7 @@
 #include "codegen/kernel_module.h"
 #include "codegen/pipeline.h"
 #include "codegen/quiet_extrema.h"
+#include "codegen/register_width.h"
 #include "codegen/target.h"
 #include "validate/insert_checks.h"
 #include "vectorise/lanes.h"
@@ -105,7 +106,7 @@ class Compilation {
     bodies.full->addFnAttr(llvm::Attribute::AlwaysInline);
     // Validating code is told which SIMD-group runs, so it runs one at a time.
     compiled_.has_barriers || validates_ ? create_run_simdgroup(bodies) : create_run_groups(bodies);
-    for (llvm::Function& function : *module_) function.addFnAttr("prefer-vector-width", "512");
+    choose_register_width(*module_, *bodies.full, *machine_);
     pipeline_.optimise_vectors(*module_);
     if (machine_->getTargetTriple().isAArch64()) quieten_extrema(*module_);
   }
