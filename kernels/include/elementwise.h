@@ -107,8 +107,7 @@ struct Offsets {
 
 template <uint n>
 inline Offsets<n> outer_offsets(constant StridedLayout& layout, uint3 p) {
-  Offsets<n> offsets;
-  for (uint i = 0; i < n; ++i) offsets.bytes[i] = p.y * layout.strides[i][1];
+  Offsets<n> offsets = {};
   uint rest = p.z;
   for (uint d = 2; d < layout.outermost; ++d) {
     const uint quotient = rest / layout.sizes[d];
@@ -116,17 +115,19 @@ inline Offsets<n> outer_offsets(constant StridedLayout& layout, uint3 p) {
     for (uint i = 0; i < n; ++i) offsets.bytes[i] += position * layout.strides[i][d];
     rest = quotient;
   }
-  for (uint i = 0; i < n; ++i) offsets.bytes[i] += rest * layout.strides[i][layout.outermost];
+  // What depends on y comes last: the rest is the same for a whole plane.
+  for (uint i = 0; i < n; ++i)
+    offsets.bytes[i] += rest * layout.strides[i][layout.outermost] + p.y * layout.strides[i][1];
   return offsets;
 }
 
 /// Offset along x of operand `i`, whose elements take `size` bytes.
 template <uint unit>
-inline uint inner_offset(constant StridedLayout& layout, uint i, uint x, uint size) {
+inline size_t inner_offset(constant StridedLayout& layout, uint i, uint x, uint size) {
   if constexpr (unit == kAnyStride) {
     return x * layout.strides[i][0];
   } else {
-    return (unit >> i & 1) ? x * size : 0;
+    return (unit >> i & 1) ? size_t(x) * size : 0;
   }
 }
 template <uint unit, class T, uint n>

@@ -56,6 +56,18 @@ class RunFunction {
     b_.SetInsertPoint(after);
   }
 
+  /// do { body; ++counter; } while (counter < end)
+  template <class Body>
+  void repeat(llvm::AllocaInst* counter, llvm::Value* end, Body body) {
+    auto *inside = block("body"), *after = block("after");
+    b_.CreateBr(inside);
+    b_.SetInsertPoint(inside);
+    body();
+    increment(counter);
+    b_.CreateCondBr(b_.CreateICmpULT(get(counter), end), inside, after);
+    b_.SetInsertPoint(after);
+  }
+
   template <class Then, class Otherwise>
   void branch(llvm::Value* condition, Then then, Otherwise otherwise) {
     auto *yes = block("then"), *no = block("else"), *after = block("after");
@@ -115,19 +127,21 @@ void run_group(RunFunction& run, Triple group) {
   llvm::Value* simdgroups = b.CreateLShr(b.CreateAdd(threads, b.getInt32(kLanes - 1)), 5);
   llvm::AllocaInst* simdgroup = run.variable(b.getInt32(0));
   auto run_rows = [&] {
+    // Whole rows have at least one SIMD-group each: what is the same for all of them is found once.
     llvm::AllocaInst* z = run.variable(b.getInt32(0));
-    run.loop(z, size[2], [&] {
+    run.repeat(z, size[2], [&] {
       llvm::AllocaInst* y = run.variable(b.getInt32(0));
-      run.loop(y, size[1], [&] {
+      run.repeat(y, size[1], [&] {
         llvm::AllocaInst* x = run.variable(b.getInt32(0));
-        run.loop(x, b.CreateLShr(size[0], 5), [&] {
+        run.repeat(x, b.CreateLShr(size[0], 5), [&] {
           run.call_full(no_ring, group, size, run.get(simdgroup), {run.get(x), run.get(y), run.get(z)});
           run.increment(simdgroup);
         });
       });
     });
   };
-  run.branch(run.is_in_rows(size), run_rows, [] {});
+  llvm::Value* is_long = b.CreateICmpUGE(size[0], b.getInt32(kLanes));
+  run.branch(b.CreateAnd(run.is_in_rows(size), is_long), run_rows, [] {});
   // The rest of the only row, or all.
   run.loop(simdgroup, simdgroups, [&] { run.call_general(no_ring, group, size, run.get(simdgroup)); });
 }

@@ -28,6 +28,7 @@
 #include <llvm/Transforms/Utils/LCSSA.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
+#include "codegen/hoist_loops.h"
 #include "mslc/mslc.h"
 #include "vectorise/prepare.h"
 
@@ -130,10 +131,12 @@ void Pipeline::optimise_vectors(llvm::Module& module) {
   llvm::FunctionPassManager entries;
   entries.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   entries.addPass(llvm::SimplifyCFGPass());
-  llvm::LoopPassManager hoisting;
-  hoisting.addPass(llvm::LoopRotatePass());
-  hoisting.addPass(llvm::LICMPass(llvm::LICMOptions()));
-  entries.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(hoisting), /*UseMemorySSA=*/true));
+  llvm::LoopPassManager rotation;
+  rotation.addPass(llvm::LoopRotatePass());
+  rotation.addPass(llvm::LICMPass(llvm::LICMOptions()));
+  entries.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(rotation), /*UseMemorySSA=*/true));
+  entries.addPass(HoistLoopsPass());
+  entries.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
   entries.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   entries.addPass(llvm::InstCombinePass());
   entries.addPass(llvm::DSEPass());
