@@ -61,7 +61,8 @@ struct PatchSource {
 
   bool transposed() const { return pixels_first; }
 
-  void load(threadgroup float* tile, uint row, uint column, uint simdgroup, uint lane) const {
+  template <class E>
+  void load(threadgroup E* tile, uint row, uint column, uint simdgroup, uint lane) const {
     const uint first_tap = pixels_first ? column : row;
     const uint first_pixel = pixels_first ? row : column;
     for (uint p = lane; p < pixels; p += kSimdWidth) {
@@ -69,11 +70,11 @@ struct PatchSource {
       const Pixel pixel(geometry, exists ? first_pixel + p : 0);
       device const T* image = data + pixel.batch * geometry.batch_stride;
       for (uint t = simdgroup; t < taps; t += simdgroups) {
-        float value = 0;
+        E value = 0;
         if (first_tap + t < geometry.rows) {
           const Tap tap(geometry, first_tap + t);
           const int offset = seen_offset(geometry, pixel, tap);
-          if (exists && offset >= 0) value = float(image[tap.channel * geometry.channel_stride + offset]);
+          if (exists && offset >= 0) value = E(image[tap.channel * geometry.channel_stride + offset]);
         }
         tile[t * pixels + p] = value;
       }
@@ -117,9 +118,9 @@ template <class T, uint tile_rows, uint tile_columns>
                          constant ConvolutionParams& params [[buffer(4)]],
                          uint3 group [[threadgroup_position_in_grid]],
                          uint simdgroup [[simdgroup_index_in_threadgroup]], uint lane [[thread_index_in_simdgroup]]) {
-  using Tile = GemmTile<tile_rows, tile_columns>;
-  threadgroup float tile_a[tile_rows * kTileDepth];
-  threadgroup float tile_b[kTileDepth * tile_columns];
+  using Tile = GemmTile<tile_t<T>, tile_rows, tile_columns>;
+  alignas(16) threadgroup tile_t<T> tile_a[tile_rows * kTileDepth];
+  threadgroup tile_t<T> tile_b[kTileDepth * tile_columns];
   const uint depth = params.patches.rows;
   const long first_in = long(group.z * params.in_channels) * params.patches.channel_stride;
   const long first_weight = long(group.z * params.out_channels) * depth;
@@ -173,9 +174,9 @@ template <class T, uint tile_rows, uint tile_columns>
                                 uint3 group [[threadgroup_position_in_grid]],
                                 uint simdgroup [[simdgroup_index_in_threadgroup]],
                                 uint lane [[thread_index_in_simdgroup]]) {
-  using Tile = GemmTile<tile_rows, tile_columns>;
-  threadgroup float tile_a[tile_rows * kTileDepth];
-  threadgroup float tile_b[kTileDepth * tile_columns];
+  using Tile = GemmTile<tile_t<T>, tile_rows, tile_columns>;
+  alignas(16) threadgroup tile_t<T> tile_a[tile_rows * kTileDepth];
+  threadgroup tile_t<T> tile_b[kTileDepth * tile_columns];
   const uint split = group.z / params.groups, channels = group.z % params.groups;
   const uint begin = split * params.split_size;
   const uint end = min(begin + params.split_size, params.patches.columns);

@@ -36,9 +36,9 @@ template <class T, uint tile_rows, uint tile_columns>
                      device const T* self [[buffer(3)]], constant MatmulParams<float>& params [[buffer(4)]],
                      uint3 group [[threadgroup_position_in_grid]], uint simdgroup [[simdgroup_index_in_threadgroup]],
                      uint lane [[thread_index_in_simdgroup]]) {
-  using Tile = GemmTile<tile_rows, tile_columns>;
-  threadgroup float tile_a[tile_rows * kTileDepth];
-  threadgroup float tile_b[kTileDepth * tile_columns];
+  using Tile = GemmTile<tile_t<T>, tile_rows, tile_columns>;
+  alignas(16) threadgroup tile_t<T> tile_a[tile_rows * kTileDepth];
+  threadgroup tile_t<T> tile_b[kTileDepth * tile_columns];
   const StridedSource<T, tile_rows, kTileDepth, Tile::kSimdgroups> source_a{
       a + group.z * params.a.batch, params.a.row, params.a.column, params.m, params.k};
   const StridedSource<T, kTileDepth, tile_columns, Tile::kSimdgroups> source_b{

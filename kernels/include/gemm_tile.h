@@ -1,9 +1,9 @@
-// The inner part of every tiled matrix product: operand tiles go through threadgroup memory as floats, each
-// SIMD-group accumulates a 32x32 block of 8x8 matrices. What the operands are is up to their sources, so matrix
+// The inner part of every tiled matrix product: operand tiles go through threadgroup memory, each SIMD-group
+// accumulates a 32x32 block of 8x8 matrices in float. What the operands are is up to their sources, so matrix
 // multiplication and convolution share this.
 //
-// A source has `transposed()` and `load(tile, row, column, simdgroup, lane)`, which fills a tile with the elements
-// from (row, column) on, zeros outside of the matrix. A transposed source fills the tile column by column.
+// A source has `transposed()` and `load(tile, row, column, simdgroup, lane)`, which fills a tile, whatever the type of
+// its elements, with those from (row, column) on, zeros outside of the matrix. A transposed source fills the tile column by column.
 // A sink takes the column of the result that the thread is given: `write(row, value)` ignores what is outside.
 #pragma once
 
@@ -19,14 +19,18 @@ constant constexpr uint kBlock = 32;      // rows and columns of a SIMD-group's 
 constant constexpr uint kFragments = 4;   // 8x8 matrices along a side of it
 constant constexpr uint kTileDepth = 32;  // how much of the inner dimension a step takes
 
+/// What tiles of T are made of: bfloats stay as they are, their products are exact in float.
+template <class T>
+using tile_t = conditional_t<is_same_v<T, bfloat>, bfloat, float>;
+
 /// Copies rows x columns elements of a matrix, zero outside of its limits, lanes along the columns.
-template <uint rows, uint columns, uint simdgroups, class T>
-void copy_tile(threadgroup float* tile, device const T* data, long row_stride, long column_stride, uint row,
+template <uint rows, uint columns, uint simdgroups, class E, class T>
+void copy_tile(threadgroup E* tile, device const T* data, long row_stride, long column_stride, uint row,
                uint column, uint row_limit, uint column_limit, uint simdgroup, uint lane) {
   for (uint r = simdgroup; r < rows; r += simdgroups) {
     for (uint c = lane; c < columns; c += kSimdWidth) {
       const bool inside = row + r < row_limit && column + c < column_limit;
-      tile[r * columns + c] = inside ? float(data[(row + r) * row_stride + (column + c) * column_stride]) : 0.0f;
+      tile[r * columns + c] = inside ? E(data[(row + r) * row_stride + (column + c) * column_stride]) : E(0);
     }
   }
 }
@@ -42,7 +46,8 @@ struct StridedSource {
 
   bool transposed() const { return row_stride == 1 && column_stride != 1; }
 
-  void load(threadgroup float* tile, uint row, uint column, uint simdgroup, uint lane) const {
+  template <class E>
+  void load(threadgroup E* tile, uint row, uint column, uint simdgroup, uint lane) const {
     if (column_stride == 1) {
       copy_tile<rows, columns, simdgroups>(tile, data, row_stride, 1, row, column, row_limit, column_limit,
                                            simdgroup, lane);
@@ -57,8 +62,8 @@ struct StridedSource {
 };
 
 /// Loads `kFragments` matrices that lie along one axis of a tile, from (row, column) on.
-template <uint rows, uint columns, bool down>
-void load_fragments(thread simdgroup_float8x8* fragments, const threadgroup float* tile, bool transposed, uint row,
+template <uint rows, uint columns, bool down, class E>
+void load_fragments(thread simdgroup_matrix<E, 8, 8>* fragments, const threadgroup E* tile, bool transposed, uint row,
                     uint column) {
   for (uint i = 0; i < kFragments; ++i) {
     const uint r = row + (down ? 8 * i : 0);
@@ -71,8 +76,9 @@ void load_fragments(thread simdgroup_float8x8* fragments, const threadgroup floa
   }
 }
 
-/// A threadgroup's tile of a product: tile_rows x tile_columns, one SIMD-group for each 32x32 block of it.
-template <uint tile_rows, uint tile_columns>
+/// A threadgroup's tile of a product: tile_rows x tile_columns, one SIMD-group for each 32x32 block of it. The tiles of
+/// the operands have elements of type E.
+template <class E, uint tile_rows, uint tile_columns>
 struct GemmTile {
   static constexpr constant uint kSimdgroups = tile_rows / kBlock * (tile_columns / kBlock);
 
@@ -93,7 +99,7 @@ struct GemmTile {
 
   /// Adds the product of a's rows from `row` on and b's columns from `column` on, over inner [begin, end).
   template <class A, class B>
-  void multiply(thread const A& a, thread const B& b, threadgroup float* tile_a, threadgroup float* tile_b, uint row,
+  void multiply(thread const A& a, thread const B& b, threadgroup E* tile_a, threadgroup E* tile_b, uint row,
                 uint column, uint begin, uint end) {
     for (uint k = begin; k < end; k += kTileDepth) {
       a.load(tile_a, row, k, simdgroup, lane);
@@ -104,10 +110,12 @@ struct GemmTile {
     }
   }
 
-  /// Hands this thread's column of the tile to the sink. `scratch` holds 256 floats for each SIMD-group.
+  /// Hands this thread's column of the tile to the sink, by way of tile_a's memory.
   template <class Sink>
-  void store(thread const Sink& sink, threadgroup float* scratch, uint row) const {
-    threadgroup float* strip = scratch + simdgroup * (8 * kBlock);
+  void store(thread const Sink& sink, threadgroup E* tile_a, uint row) const {
+    constexpr uint kStrip = 8 * kBlock;  // floats of each SIMD-group
+    static_assert(kSimdgroups * kStrip * sizeof(float) <= tile_rows * kTileDepth * sizeof(E), "no room for the strips");
+    threadgroup float* strip = reinterpret_cast<threadgroup float*>(tile_a) + simdgroup * kStrip;
     for (uint i = 0; i < kFragments; ++i) {
       simdgroup_barrier(mem_flags::mem_threadgroup);
       for (uint j = 0; j < kFragments; ++j) simdgroup_store(block[i][j], strip + 8 * j, kBlock);
@@ -117,10 +125,10 @@ struct GemmTile {
   }
 
  private:
-  void step(const threadgroup float* tile_a, bool a_transposed, const threadgroup float* tile_b, bool b_transposed,
+  void step(const threadgroup E* tile_a, bool a_transposed, const threadgroup E* tile_b, bool b_transposed,
             uint depth) {
     for (uint k = 0; k < depth; k += 8) {
-      simdgroup_float8x8 a[kFragments], b[kFragments];
+      simdgroup_matrix<E, 8, 8> a[kFragments], b[kFragments];
       load_fragments<tile_rows, kTileDepth, true>(a, tile_a, a_transposed, block_row(), k);
       load_fragments<kTileDepth, tile_columns, false>(b, tile_b, b_transposed, k, block_column());
       for (uint i = 0; i < kFragments; ++i) {
