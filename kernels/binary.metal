@@ -1,5 +1,6 @@
 // Binary operators: one functor each, named as the operator. x and y have the common dtype.
 #include "multi_tensor.h"
+#include "orthogonal_polynomials.h"
 #include "scalar_math.h"
 
 namespace op {
@@ -202,6 +203,8 @@ BINARY(shifted_chebyshev_polynomial_v, c10::metal::shifted_chebyshev_polynomial_
 BINARY(shifted_chebyshev_polynomial_w, c10::metal::shifted_chebyshev_polynomial_w_forward(x, static_cast<long>(y)))
 BINARY(hermite_polynomial_h, c10::metal::hermite_polynomial_h_forward(x, static_cast<long>(y)))
 BINARY(hermite_polynomial_he, c10::metal::hermite_polynomial_he_forward(x, static_cast<long>(y)))
+BINARY(laguerre_polynomial_l, ::laguerre_polynomial_l(x, static_cast<long>(y)))
+BINARY(legendre_polynomial_p, ::legendre_polynomial_p(x, static_cast<long>(y)))
 
 BINARY(mse, (x - y) * (x - y))
 BINARY(smooth_l1, smooth_l1_of(metal::fabs(x - y), arg<float>(s, 0)))

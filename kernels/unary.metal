@@ -1,4 +1,5 @@
 // Unary operators: one functor each, named as the operator.
+#include "cephes.h"
 #include "multi_tensor.h"
 #include "scalar_math.h"
 
@@ -80,6 +81,17 @@ inline float nan_to_num_of(float x, float nan, float positive, float negative) {
   return x == INFINITY ? positive : (x == -INFINITY ? negative : x);
 }
 
+struct MantissaAndExponent {
+  float mantissa;
+  int exponent;
+};
+inline MantissaAndExponent mantissa_and_exponent(float x) {
+  if (x == 0 || !metal::isfinite(x)) return {x, 0};
+  MantissaAndExponent result;
+  result.mantissa = metal::frexp(x, result.exponent);
+  return result;
+}
+
 UNARY(zero, T(0))
 UNARY(copy, x)
 UNARY(neg, -x)
@@ -94,6 +106,9 @@ UNARY(logical_not, !math::nonzero(x))
 UNARY(isposinf, x == INFINITY)
 UNARY(isneginf, x == -INFINITY)
 UNARY(nan_to_num, nan_to_num_of(x, arg<float>(s, 0), arg<float>(s, 1), arg<float>(s, 2)))
+
+UNARY(frexp_mantissa, mantissa_and_exponent(x).mantissa)
+UNARY(frexp_exponent, mantissa_and_exponent(x).exponent)
 
 UNARY(ceil, metal::ceil(x))
 UNARY(floor, metal::floor(x))
@@ -144,6 +159,8 @@ UNARY(special_i1e, c10::metal::i1e(x))
 UNARY(special_entr, c10::metal::entr(x))
 UNARY(special_erfcx, c10::metal::erfcx(x))
 UNARY(special_log_ndtr, log_ndtr_of(x))
+UNARY(special_ndtri, cephes::ndtri(x))
+UNARY(special_airy_ai, cephes::airy_ai(x))
 UNARY(special_bessel_j0, c10::metal::bessel_j0_forward(x))
 UNARY(special_bessel_j1, c10::metal::bessel_j1_forward(x))
 UNARY(special_bessel_y0, c10::metal::bessel_y0_forward(x))

@@ -69,3 +69,22 @@ def test_complex_silu():
 @pytest.mark.parametrize("weights", [1, 5])
 def test_prelu(weights):
     assert_agrees(F.prelu, sample(4, 5, 6), sample(weights, seed=1).abs(), rtol=1e-5, atol=1e-5)
+
+
+def test_rrelu_draws_slopes_for_what_is_not_positive(device):
+    x = torch.cat([sample(1000), torch.tensor([0.0, torch.nan])]).to(device).requires_grad_()
+    y = F.rrelu(x, 0.1, 0.3, training=True)
+    (gradient,) = torch.autograd.grad(y.nansum(), x)
+    slopes = gradient[:-1][x[:-1] <= 0]
+    assert slopes.min() >= 0.1 and slopes.max() <= 0.3 and slopes.unique().numel() > 400
+    assert (gradient[:-1][x[:-1] > 0] == 1).all() and y[-1].isnan()
+    torch.testing.assert_close(y[:-1], x[:-1] * gradient[:-1])
+    again = x.detach().clone()
+    F.rrelu_(again, 0.1, 0.3, training=True)
+    assert (again[:-1][x[:-1] > 0] == x[:-1][x[:-1] > 0]).all() and not torch.equal(again[:-1], y[:-1])
+
+
+def test_rrelu_outside_of_training():
+    assert_agrees(lambda x: F.rrelu(x, 0.1, 0.3), sample(5, 7))
+    with pytest.raises(RuntimeError, match="noise tensor shape must match"):
+        torch.ops.aten.rrelu_with_noise(torch.ones(3, device="metal"), torch.ones(2, device="metal"), 0.1, 0.3, True)

@@ -45,7 +45,8 @@ def test_special_functions(name):
 
 
 @pytest.mark.parametrize("name", [f"{s}chebyshev_polynomial_{k}" for s in ("", "shifted_") for k in "tuvw"]
-                         + ["hermite_polynomial_h", "hermite_polynomial_he"])  # fmt: skip
+                         + ["hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l",
+                            "legendre_polynomial_p"])  # fmt: skip
 def test_polynomials(name):
     x, n = torch.linspace(-1, 1, 21).repeat(6), torch.arange(6.0).repeat_interleave(21)
     assert_agrees(getattr(torch.special, name), x, n, backward=False, rtol=1e-4, atol=1e-4)

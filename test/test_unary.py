@@ -24,6 +24,11 @@ def unit():
     return torch.linspace(-0.99, 0.99, 113)
 
 
+def probability():
+    special_values = torch.tensor([1e-30, 1e-10, 1e-3, 1 - 1e-6, 0.1353, 0.8647, -0.5, 2.0])
+    return torch.cat([torch.linspace(0, 1, 113), special_values])
+
+
 def above_one():
     return torch.linspace(1, 9, 113)
 
@@ -39,7 +44,9 @@ REAL_DOMAINS = {
     **dict.fromkeys("asin acos atanh erfinv".split(), unit),
     "acosh": above_one,
     **dict.fromkeys("special.i0e special.i1 special.i1e special.erfcx special.log_ndtr special.bessel_j0 special.bessel_j1 "
-                    "special.modified_bessel_i0 special.modified_bessel_i1 special.spherical_bessel_j0".split(), any_real),
+                    "special.modified_bessel_i0 special.modified_bessel_i1 special.spherical_bessel_j0 "
+                    "special.airy_ai".split(), any_real),
+    "special.ndtri": probability,
     **dict.fromkeys("special.entr special.bessel_y0 special.bessel_y1 special.modified_bessel_k0 special.modified_bessel_k1 "
                     "special.scaled_modified_bessel_k0 special.scaled_modified_bessel_k1".split(), positive),
 }  # fmt: skip
@@ -136,6 +143,22 @@ def test_special_values():
         assert_agrees(getattr(torch, name), x, backward=False)
     assert_agrees(lambda t: torch.nan_to_num(t, 1.0, 2.0, -2.0), x, backward=False)
     assert_close(torch.nan_to_num(x.half().to("metal")), torch.nan_to_num(x.half()))
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_mantissa_and_exponent(dtype):
+    x = torch.cat([any_real(), torch.tensor([math.nan, math.inf, -math.inf, 1e-40, 3e38])]).to(dtype)
+    mantissa, exponent = torch.frexp(x.to("metal"))
+    assert_close((mantissa, exponent), tuple(torch.frexp(x)), rtol=0, atol=0)
+    in_place = x.to("metal")
+    torch.frexp(in_place, out=(in_place, torch.empty(0, dtype=torch.int32, device="metal")))
+    assert_close(in_place, torch.frexp(x)[0], rtol=0, atol=0)
+    assert_agrees(lambda t: torch.frexp(t.view(11, -1).t())[0], torch.linspace(-4, 4, 121, dtype=torch.float32))
+
+
+def test_airy_far_out():
+    x = torch.tensor([-90.0, -20.0, -2.09, 2.09, 8.4, 12.0, 110.0, math.inf, -math.inf, math.nan])
+    assert_agrees(special.airy_ai, x, backward=False, rtol=1e-4, atol=1e-6)
 
 
 def test_functions_with_numbers():

@@ -2,6 +2,8 @@
 #include <ATen/NativeFunctions.h>
 #include <ATen/native/Activation.h>
 #include <ATen/native/BinaryOps.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/mul.h>
 
 #include "ops/elementwise.h"
 #include "ops/structured.h"
@@ -105,6 +107,30 @@ std::tuple<at::Tensor, at::Tensor> prelu_backward(const at::Tensor& grad, const 
   return {grad_self, grad_weight};
 }
 
+/// What is not positive gets a random slope, which `noise` keeps for the gradient; the mean slope when not training.
+at::Tensor& rrelu_with_noise_out(const at::Tensor& self, at::Tensor& noise, const at::Scalar& lower,
+                                 const at::Scalar& upper, bool training, std::optional<at::Generator> generator,
+                                 at::Tensor& out) {
+  TORCH_CHECK(self.sizes() == noise.sizes(),
+              "noise tensor shape must match self tensor shape. Got self.shape = ", self.sizes(),
+              " noise.shape = ", noise.sizes());
+  if (!training) return at::leaky_relu_out(out, self, (lower.toDouble() + upper.toDouble()) / 2);
+  const at::Tensor slopes = at::empty_like(self).uniform_(lower.toDouble(), upper.toDouble(), std::move(generator));
+  noise.copy_(slopes.masked_fill_(self.le(0).logical_not_(), 1));
+  return at::mul_out(out, self, slopes);
+}
+
+at::Tensor rrelu_with_noise(const at::Tensor& self, at::Tensor& noise, const at::Scalar& lower,
+                            const at::Scalar& upper, bool training, std::optional<at::Generator> generator) {
+  at::Tensor out = at::empty_like(self);
+  return rrelu_with_noise_out(self, noise, lower, upper, training, std::move(generator), out);
+}
+
+at::Tensor& rrelu_with_noise_in_place(at::Tensor& self, at::Tensor& noise, const at::Scalar& lower,
+                                      const at::Scalar& upper, bool training, std::optional<at::Generator> generator) {
+  return rrelu_with_noise_out(self, noise, lower, upper, training, std::move(generator), self);
+}
+
 }  // namespace
 
 }  // namespace torch_metal
@@ -186,6 +212,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "log_sigmoid_forward.output", log_sigmoid_forward_out);
   METAL_IMPL(m, "log_sigmoid_backward", log_sigmoid_backward);
   METAL_IMPL(m, "log_sigmoid_backward.grad_input", log_sigmoid_backward_out);
+  METAL_IMPL(m, "rrelu_with_noise", rrelu_with_noise);
+  METAL_IMPL(m, "rrelu_with_noise_", rrelu_with_noise_in_place);
+  METAL_IMPL(m, "rrelu_with_noise.out", rrelu_with_noise_out);
   METAL_IMPL(m, "_prelu_kernel", at::native::_prelu_kernel);
   METAL_IMPL(m, "_prelu_kernel_backward", prelu_backward);
 }

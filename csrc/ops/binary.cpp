@@ -58,6 +58,8 @@ namespace {
     "special_shifted_chebyshev_polynomial_w.out", real)                                                     \
   _(hermite_polynomial_h, special_hermite_polynomial_h_out, "special_hermite_polynomial_h.out", real)       \
   _(hermite_polynomial_he, special_hermite_polynomial_he_out, "special_hermite_polynomial_he.out", real)    \
+  _(laguerre_polynomial_l, special_laguerre_polynomial_l_out, "special_laguerre_polynomial_l.out", real)    \
+  _(legendre_polynomial_p, special_legendre_polynomial_p_out, "special_legendre_polynomial_p.out", real)    \
   _(mse, mse_loss_out, "mse_loss.out", real)
 
 void add_kernel(at::TensorIteratorBase& iter, const at::Scalar& alpha) {

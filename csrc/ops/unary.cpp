@@ -22,13 +22,28 @@ namespace {
   _(special_i1) _(special_i1e) _(special_entr) _(special_erfcx) _(special_log_ndtr) _(special_bessel_j0)           \
   _(special_bessel_j1) _(special_bessel_y0) _(special_bessel_y1) _(special_modified_bessel_i0)                     \
   _(special_modified_bessel_i1) _(special_modified_bessel_k0) _(special_modified_bessel_k1)                        \
-  _(special_scaled_modified_bessel_k0) _(special_scaled_modified_bessel_k1) _(special_spherical_bessel_j0)
+  _(special_scaled_modified_bessel_k0) _(special_scaled_modified_bessel_k1) _(special_spherical_bessel_j0)         \
+  _(special_airy_ai) _(special_ndtri)
 
 void angle_kernel(at::TensorIteratorBase& iter) { elementwise(iter, "unary", "angle"); }
 
 void round_decimals_kernel(at::TensorIteratorBase& iter, int64_t decimals) {
   check_domain("round", Domain::real, iter.common_dtype());
   elementwise(iter, "unary", "round_decimals", {decimals});
+}
+
+/// The mantissa may be in the input's place, so it is written last.
+void frexp_kernel(at::TensorIteratorBase& iter) {
+  const auto compute = [&](int output, std::string_view op) {
+    auto one = at::TensorIteratorConfig()
+                   .check_all_same_dtype(false)
+                   .add_output(iter.tensor(output))
+                   .add_const_input(iter.tensor(2))
+                   .build();
+    elementwise_as_stored(one, "unary", op);
+  };
+  compute(1, "frexp_exponent");
+  compute(0, "frexp_mantissa");
 }
 
 void polygamma_kernel(at::TensorIteratorBase& iter, int64_t order) {
@@ -75,6 +90,7 @@ NUMBER_STUB(conj_physical)
 NUMBER_STUB(logical_not)
 REGISTER_PRIVATEUSE1_DISPATCH(angle_stub, &angle_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(round_decimals_stub, &round_decimals_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(frexp_stub, &frexp_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(polygamma_stub, &polygamma_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(logit_stub, &logit_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(nan_to_num_stub, &nan_to_num_kernel)
@@ -90,6 +106,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "round.decimals_out", round_decimals_out);
   METAL_STRUCTURED(m, "polygamma.out", polygamma_out);
 
+  METAL_IMPL(m, "frexp.Tensor_out", at::native::frexp_out);
   METAL_IMPL(m, "abs.out", at::native::abs_out);
   METAL_IMPL(m, "angle", at::native::angle);
   METAL_IMPL(m, "angle.out", at::native::angle_out);
