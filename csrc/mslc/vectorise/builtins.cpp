@@ -2,6 +2,7 @@
 #include <llvm/IR/Module.h>
 
 #include <limits>
+#include <numeric>
 
 #include "vectorise/small_floats.h"
 #include "vectorise/vectoriser.h"
@@ -47,10 +48,9 @@ class Reduction {
   }
 
   llvm::Value* reduce(Builder& b, llvm::Value* v) const {
-    llvm::Type* type = v->getType()->getScalarType();
     switch (combine_) {
-      case Combine::Sum: return kind_.is_float ? in_any_order(b.CreateFAddReduce(identity(type), v)) : b.CreateAddReduce(v);
-      case Combine::Product: return kind_.is_float ? in_any_order(b.CreateFMulReduce(identity(type), v)) : b.CreateMulReduce(v);
+      case Combine::Sum: return kind_.is_float ? fold_halves(b, v) : b.CreateAddReduce(v);
+      case Combine::Product: return kind_.is_float ? fold_halves(b, v) : b.CreateMulReduce(v);
       case Combine::Min: return kind_.is_float ? b.CreateFPMinReduce(v) : b.CreateIntMinReduce(v, kind_.is_signed);
       case Combine::Max: return kind_.is_float ? b.CreateFPMaxReduce(v) : b.CreateIntMaxReduce(v, kind_.is_signed);
       case Combine::And: return b.CreateAndReduce(v);
@@ -60,17 +60,22 @@ class Reduction {
     return b.CreateXorReduce(v);
   }
 
-  /// Of prefixes: sums and products alone.
+  /// Sums and products alone.
   llvm::Value* apply(Builder& b, llvm::Value* left, llvm::Value* right) const {
     if (combine_ == Combine::Sum) return kind_.is_float ? b.CreateFAdd(left, right) : b.CreateAdd(left, right);
     return kind_.is_float ? b.CreateFMul(left, right) : b.CreateMul(left, right);
   }
 
  private:
-  /// Metal leaves the order of a reduction open; a tree is fastest.
-  static llvm::CallInst* in_any_order(llvm::CallInst* reduction) {
-    reduction->setHasAllowReassoc(true);
-    return reduction;
+  /// Metal leaves the order of a sum open. A tree is fastest; this one is the same on all CPUs.
+  llvm::Value* fold_halves(Builder& b, llvm::Value* v) const {
+    for (unsigned half = kLanes / 2; half > 0; half /= 2) {
+      llvm::SmallVector<int, kLanes / 2> low(half), high(half);
+      std::iota(low.begin(), low.end(), 0);
+      std::iota(high.begin(), high.end(), half);
+      v = apply(b, b.CreateShuffleVector(v, low), b.CreateShuffleVector(v, high));
+    }
+    return b.CreateExtractElement(v, uint64_t{0});
   }
 
   Combine combine_;

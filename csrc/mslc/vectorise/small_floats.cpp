@@ -63,6 +63,11 @@ llvm::Value* in_float(llvm::IRBuilder<>& b, llvm::Instruction& instruction) {
   }
   auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
   if (!call || !llvm::isTriviallyVectorizable(call->getIntrinsicID())) return nullptr;
+  if (call->getIntrinsicID() == llvm::Intrinsic::fabs) {
+    llvm::Type* bits = with_scalar(type, b.getInt16Ty());
+    llvm::Value* positive = b.CreateAnd(b.CreateBitCast(call->getArgOperand(0), bits), llvm::ConstantInt::get(bits, 0x7fff));
+    return b.CreateBitCast(positive, type);
+  }
   llvm::SmallVector<llvm::Value*, 3> arguments;
   llvm::SmallVector<llvm::Type*, 2> overloads;
   llvm::Intrinsic::ID id = call->getIntrinsicID();

@@ -6,7 +6,7 @@
 
 namespace mslc {
 
-/// Rewrites the arithmetic of a scalar function. Loads, stores, phis and selects keep the small types.
+/// Rewrites arithmetic, of vectors too. Loads, stores, phis and selects keep the small types.
 /// Conversions of bfloat are bit operations; those of half are left to the target.
 void widen_small_floats(llvm::Function& function);
 
