@@ -53,8 +53,8 @@ def zeros(per_thread: int, dtype: type) -> np.ndarray:
 # Of each kernel: its buffers, the results first.
 KERNELS = {
     "functions": lambda: [zeros(24, np.float32), floats(1, np.float32), floats(2, np.float32)],
-    "halves": lambda: [zeros(8, np.float16), floats(3, np.float16), floats(4, np.float16), floats(5, np.float32)],
-    "bfloats": lambda: [zeros(8, np.uint16), floats(6, np.uint16), floats(7, np.uint16), floats(8, np.float32)],
+    "halves": lambda: [zeros(9, np.float16), floats(3, np.float16), floats(4, np.float16), floats(5, np.float32)],
+    "bfloats": lambda: [zeros(9, np.uint16), floats(6, np.uint16), floats(7, np.uint16), floats(8, np.float32)],
     "integers": lambda: [zeros(8, np.int64), whole(9), whole(10)],
     "lanes": lambda: [zeros(6, np.float32), usual(11, np.float32)],
     "atomics": lambda: [np.zeros(6, np.uint32), whole(12)],

@@ -14,7 +14,6 @@
 #include "codegen/target.h"
 #include "validate/insert_checks.h"
 #include "vectorise/lanes.h"
-#include "vectorise/small_floats.h"
 #include "vectorise/vectorise.h"
 
 namespace mslc {
@@ -109,7 +108,6 @@ class Compilation {
     compiled_.has_barriers || validates_ ? create_run_simdgroup(bodies) : create_run_groups(bodies);
     choose_register_width(*module_, *bodies.full, *machine_);
     pipeline_.optimise_vectors(*module_);
-    for (llvm::Function& function : *module_) widen_small_floats(function);  // LLVM has found changes of signs
     if (machine_->getTargetTriple().isAArch64()) quieten_extrema(*module_);
   }
 

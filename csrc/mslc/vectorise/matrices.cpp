@@ -60,13 +60,18 @@ llvm::Value* part_of(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned part) {
   return b.CreateShuffleVector(vector, from);
 }
 
-/// The bfloat that `value` is, or that it was before to_float(); null if there is none.
+/// The bfloat that `value` is, or that it was before to_float(), or its bits; null if there is none.
 llvm::Value* bfloat_behind(llvm::Value* value) {
   using namespace llvm::PatternMatch;
   llvm::Value* source;
   if (value->getType()->isBFloatTy()) return value;
-  bool widened = match(value, m_BitCast(m_Shl(m_ZExt(m_BitCast(m_Value(source))), m_SpecificInt(16))));
-  return widened && source->getType()->isBFloatTy() ? source : nullptr;
+  bool widened = match(value, m_BitCast(m_Shl(m_ZExt(m_Value(source)), m_SpecificInt(16))));
+  return widened && source->getType()->isIntegerTy(16) ? source : nullptr;
+}
+
+/// What matrices of a type are in memory.
+llvm::Type* stored_type(llvm::Type* type) {
+  return type->isBFloatTy() ? llvm::Type::getInt16Ty(type->getContext()) : type;
 }
 
 }  // namespace
@@ -75,7 +80,7 @@ llvm::Value* Vectoriser::matrix_load(Builder& b, llvm::CallInst& call) {
   llvm::Value *start = call.getArgOperand(1), *stride = call.getArgOperand(2), *transpose = call.getArgOperand(3);
   if (!is_constant(call.getArgOperand(0)) || !is_constant(transpose) || !is_uniform(start) || !is_uniform(stride))
     fail("matrix in memory is not the same for all lanes", call);
-  llvm::Type* type = call.getType();
+  llvm::Type* type = stored_type(call.getType());
   bool transposed = llvm::cast<llvm::ConstantInt>(transpose)->isOne();
   llvm::SmallVector<llvm::Value*, kSide> parts;
   for (unsigned i = 0; i < kSide; ++i)
@@ -90,7 +95,7 @@ llvm::Value* Vectoriser::matrix_load(Builder& b, llvm::CallInst& call) {
     unsigned row = row_of(lane), column = column_of(lane) + half_of(call);
     from.push_back(transposed ? column * kSide + row : row * kSide + column);
   }
-  return b.CreateShuffleVector(parts[0], from);
+  return b.CreateBitCast(b.CreateShuffleVector(parts[0], from), lane_vector(call.getType()));
 }
 
 void Vectoriser::matrix_store(Builder& b, llvm::CallInst& call) {
@@ -102,9 +107,10 @@ void Vectoriser::matrix_store(Builder& b, llvm::CallInst& call) {
   unsigned half = half_of(call);
   llvm::CallInst* other = other_half(call);
   if (other) b.SetInsertPoint(other);
-  llvm::Value* own = lanes(call.getArgOperand(4));
-  llvm::Value* others = other ? lanes(other->getArgOperand(4)) : llvm::PoisonValue::get(own->getType());
-  llvm::Type* type = own->getType()->getScalarType();
+  llvm::Type* type = stored_type(call.getArgOperand(4)->getType());
+  auto stored = [&](llvm::CallInst& half) { return b.CreateBitCast(lanes(half.getArgOperand(4)), lane_vector(type)); };
+  llvm::Value* own = stored(call);
+  llvm::Value* others = other ? stored(*other) : llvm::PoisonValue::get(own->getType());
   llvm::Align alignment = layout_.getABITypeAlign(type);
   for (unsigned line = 0; line < kSide; ++line) {
     llvm::SmallVector<int, kSide> from;

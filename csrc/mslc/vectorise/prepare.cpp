@@ -91,6 +91,7 @@ llvm::PreservedAnalyses UnrollPrivateArraysPass::run(llvm::Function& function, l
 
 llvm::PreservedAnalyses SmallFloatsPass::run(llvm::Function& function, llvm::FunctionAnalysisManager&) {
   widen_small_floats(function);
+  hold_bfloats_as_bits(function);
   llvm::PreservedAnalyses preserved;
   preserved.preserveSet<llvm::CFGAnalyses>();
   return preserved;

@@ -105,6 +105,50 @@ llvm::Value* from_float(llvm::IRBuilder<>& b, llvm::Value* value, llvm::Type* ty
   return b.CreateBitCast(b.CreateTrunc(result, half_word), type);
 }
 
+namespace {
+
+/// The same with the bits of a bfloat in place of it. Returns null if it is none that moves bfloats.
+llvm::Value* in_bits(llvm::IRBuilder<>& b, llvm::Instruction& instruction) {
+  llvm::Type* bits = b.getInt16Ty();
+  if (auto* store = llvm::dyn_cast<llvm::StoreInst>(&instruction)) {
+    if (store->getValueOperand()->getType()->isBFloatTy()) store->setOperand(0, b.CreateBitCast(store->getValueOperand(), bits));
+    return nullptr;
+  }
+  if (!instruction.getType()->isBFloatTy()) return nullptr;
+  if (auto* load = llvm::dyn_cast<llvm::LoadInst>(&instruction)) {
+    llvm::LoadInst* made = b.CreateAlignedLoad(bits, load->getPointerOperand(), load->getAlign(), load->isVolatile());
+    made->copyMetadata(*load);
+    return made;
+  }
+  if (auto* select = llvm::dyn_cast<llvm::SelectInst>(&instruction))
+    return b.CreateSelect(select->getCondition(), b.CreateBitCast(select->getTrueValue(), bits),
+                          b.CreateBitCast(select->getFalseValue(), bits));
+  if (auto* freeze = llvm::dyn_cast<llvm::FreezeInst>(&instruction))
+    return b.CreateFreeze(b.CreateBitCast(freeze->getOperand(0), bits));
+  auto* phi = llvm::dyn_cast<llvm::PHINode>(&instruction);
+  if (!phi) return nullptr;
+  llvm::PHINode* made = b.CreatePHI(bits, phi->getNumIncomingValues());
+  for (auto [block, value] : llvm::zip(phi->blocks(), phi->incoming_values())) {
+    b.SetInsertPoint(block->getTerminator());
+    made->addIncoming(b.CreateBitCast(value, bits), block);
+  }
+  return made;
+}
+
+}  // namespace
+
+void hold_bfloats_as_bits(llvm::Function& function) {
+  for (llvm::Instruction& instruction : llvm::make_early_inc_range(llvm::instructions(function))) {
+    llvm::IRBuilder<> b(&instruction);
+    llvm::Value* bits = in_bits(b, instruction);
+    if (!bits) continue;
+    llvm::BasicBlock* block = instruction.getParent();
+    b.SetInsertPoint(block, llvm::isa<llvm::PHINode>(instruction) ? block->getFirstInsertionPt() : instruction.getIterator());
+    instruction.replaceAllUsesWith(b.CreateBitCast(bits, instruction.getType()));
+    instruction.eraseFromParent();
+  }
+}
+
 void widen_small_floats(llvm::Function& function) {
   for (llvm::Instruction& instruction : llvm::make_early_inc_range(llvm::instructions(function))) {
     llvm::IRBuilder<> b(&instruction);
