@@ -112,12 +112,12 @@ class Compilation {
   }
 
   CompiledKernel generate_code() {
-    compiled_.object = emit_file(*module_, *machine_, {llvm::CodeGenFileType::ObjectFile, multiplies_matrices_});
+    compiled_.object = emit_file(*module_, *machine_, {llvm::CodeGenFileType::ObjectFile, keeps_order()});
     compiled_.stack_bytes = stack_bytes(compiled_.object);
     return std::move(compiled_);
   }
 
-  std::string assembly() { return emit_file(*module_, *machine_, {llvm::CodeGenFileType::AssemblyFile, multiplies_matrices_}); }
+  std::string assembly() { return emit_file(*module_, *machine_, {llvm::CodeGenFileType::AssemblyFile, keeps_order()}); }
 
   std::string ir() const {
     std::string text;
@@ -127,6 +127,9 @@ class Compilation {
   }
 
  private:
+  /// Where a value of 32 lanes takes eight registers, scheduling them takes long and leaves fewer of them free.
+  bool keeps_order() const { return multiplies_matrices_ || machine_->getTargetTriple().isAArch64(); }
+
   const KernelInfo& info_;
   const bool validates_;
   std::unique_ptr<llvm::TargetMachine> machine_;

@@ -156,7 +156,10 @@ void add_code_generation(llvm::legacy::PassManager& passes, llvm::LLVMTargetMach
   auto* module_info = new llvm::MachineModuleInfoWrapperPass(&machine);  // the pass manager's own, as is the next
   llvm::TargetPassConfig* config = machine.createPassConfig(passes);
   config->setDisableVerify(true);
-  if (emission.keep_order) config->disablePass(&llvm::MachineSchedulerID);
+  if (emission.keep_order) {
+    config->disablePass(&llvm::MachineSchedulerID);
+    config->disablePass(&llvm::PostMachineSchedulerID);
+  }
   passes.add(config);
   passes.add(module_info);
   bool failed = config->addISelPasses();

@@ -40,7 +40,7 @@ class Pipeline {
   llvm::PassBuilder builder_;
 };
 
-/// What machine code is wanted as, and whether instructions are to stay in their order: LLVM's machine scheduler moves
+/// What machine code is wanted as, and whether instructions are to stay in their order: LLVM's machine schedulers move
 /// the steps of independent sums next to each other until the sums of a matrix product no longer fit the registers.
 struct Emission {
   llvm::CodeGenFileType type;
