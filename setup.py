@@ -20,7 +20,10 @@ class BuildNative(build_py):
         build = ROOT / "build"
         if not (build / "build.ninja").exists():
             subprocess.check_call(
-                ["cmake", "-G", "Ninja", "-S", ROOT, "-B", build, f"-DPython3_EXECUTABLE={sys.executable}"]
+                [
+                    "cmake", "-G", "Ninja", "-S", ROOT, "-B", build, f"-DPython3_EXECUTABLE={sys.executable}",
+                    "-DTORCH_METAL_TESTS=OFF",
+                ]  # fmt: skip
             )
         subprocess.check_call(["ninja", "-C", build])
         super().run()

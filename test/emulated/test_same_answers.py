@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from test.emulated.emulator import EmulationError
-from test.mslc.library import Library, Target, other_cpus
+from test.mslc.elementwise import PRELUDE
+from test.mslc.library import EmulatedKernel, Library, Target, other_cpus
 
 SOURCE = (Path(__file__).parent / "kernels.metal").read_text()
 REFERENCE, *OTHERS = other_cpus() or [None]
@@ -97,7 +98,7 @@ class TestEmulatedExecutor:
 
     def test_a_kernel_that_leaves_its_memory_is_stopped(self):
         source = "kernel void poke(device int* x, constant ulong& at) { x[at] = 7; }"
-        poke = Library("#include <metal_stdlib>\nusing namespace metal;\n" + source, Target.named("aarch64")).kernel("poke")
+        poke = Library(PRELUDE + source, Target.named("aarch64")).kernel("poke")
         with pytest.raises(EmulationError, match="'poke' was stopped: it accessed memory"):
             poke([np.zeros(4, np.int32), np.array([1 << 40], np.uint64)], (1,), (1,))
         x = np.zeros(4, np.int32)
@@ -107,4 +108,4 @@ class TestEmulatedExecutor:
     def test_code_for_another_machine_is_refused(self):
         native = Library(SOURCE, Target()).code("integers")
         with pytest.raises(EmulationError, match="not an object for this machine"):
-            Library(SOURCE, Target.named("aarch64")).kernel("integers").__class__(native)([], (1,), (1,))
+            EmulatedKernel(native)([], (1,), (1,))
