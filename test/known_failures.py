@@ -3,7 +3,12 @@
 Keys are (test, OpInfo or module, dtype); dtype ``"*"`` stands for every dtype.
 """
 
-KNOWN_FAILURES: dict[tuple[str, str, str], str] = {}
+_CPU_IGNORES_STRIDES = "the CPU writes a strided out= as if it were contiguous, also past its end"
+
+KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
+    ("out", "nn.functional.avg_pool3d", "float32"): _CPU_IGNORES_STRIDES,
+    ("out", "nn.functional.avg_pool3d", "int64"): _CPU_IGNORES_STRIDES,
+}
 
 
 def known_failure(test: str, name: str, dtype: str) -> str | None:

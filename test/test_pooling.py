@@ -99,6 +99,15 @@ def test_errors_of_fractional_windows(device):
         torch.ops.aten.fractional_max_pool2d(x, [2, 2], [3, 3], samples.half())
 
 
+def test_averages_into_a_strided_output(device):
+    """Not compared with the CPU's own, which ignores the strides."""
+    x = sample(*VOLUME)
+    wide = torch.zeros(2, 3, 2, 3, 6, device=device)
+    torch._C._nn.avg_pool3d(x.to(device), [2, 2, 2], out=wide[..., ::2])
+    torch.testing.assert_close(wide[..., ::2].cpu(), F.avg_pool3d(x, 2))
+    assert (wide[..., 1::2] == 0).all()
+
+
 @pytest.mark.parametrize("name", ["average", "average_padded", "average_divisor", "average_ceil", "average_3d"])
 def test_averages_of_integers(name):
     function, shape, arguments = CASES[name]
