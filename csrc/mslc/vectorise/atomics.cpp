@@ -37,43 +37,61 @@ llvm::Value* reduce(llvm::IRBuilder<>& b, llvm::AtomicRMWInst::BinOp operation, 
 constexpr unsigned kBlock = 4;  // floats that one compare-exchange replaces
 
 /// Adds the lanes' values to neighbouring floats, four at a time where all lanes are active and the first float is
-/// aligned to that, else one by one: `each` does so. The result is undefined; nobody wants it.
+/// aligned to that, else one by one: `each` does so. All are read and added before the first exchange, as exchanges wait
+/// for what is before them, and what lies behind is fetched meanwhile, where later SIMD-groups may add. The result is
+/// undefined; nobody wants it.
 void fill_row_addition(llvm::Function* function, llvm::function_ref<void(llvm::IRBuilder<>&)> each) {
   llvm::LLVMContext& context = function->getContext();
   auto block = [&](const char* name) { return llvm::BasicBlock::Create(context, name, function); };
-  auto *entry = block("entry"), *next = block("block"), *attempt = block("attempt"), *succeeded = block("succeeded");
-  auto *one_by_one = block("one.by.one"), *end = block("end");
+  auto *entry = block("entry"), *all = block("all"), *next = block("block"), *again = block("again");
+  auto *succeeded = block("succeeded"), *one_by_one = block("one.by.one"), *end = block("end");
   llvm::Argument *mask_bits = function->getArg(0), *row = function->getArg(1), *values = function->getArg(2);
 
   llvm::IRBuilder<> b(entry);
   llvm::Type *whole = b.getIntNTy(32 * kBlock), *floats = llvm::FixedVectorType::get(b.getFloatTy(), kBlock);
   llvm::Align align(4 * kBlock);
-  llvm::AllocaInst* addends = b.CreateAlloca(values->getType());
-  b.CreateStore(values, addends);
+  auto array = [&] { return b.CreateAlloca(values->getType()); };
+  llvm::AllocaInst *addends = array(), *seen = array(), *sums = array();
   llvm::Value* offset = b.CreateAnd(b.CreatePtrToInt(row, b.getInt64Ty()), align.value() - 1);
   llvm::Value* full = b.CreateICmpEQ(mask_bits, b.getInt32(~0u));
-  b.CreateCondBr(b.CreateAnd(full, b.CreateICmpEQ(offset, b.getInt64(0))), next, one_by_one);
+  b.CreateCondBr(b.CreateAnd(full, b.CreateICmpEQ(offset, b.getInt64(0))), all, one_by_one);
 
+  b.SetInsertPoint(all);
+  // They may be torn: an exchange fails then.
+  llvm::Value* present = b.CreateAlignedLoad(values->getType(), row, align, /*isVolatile=*/true);
+  b.CreateStore(present, seen);
+  b.CreateStore(b.CreateFAdd(present, values), sums);
+  b.CreateStore(values, addends);
+  for (unsigned line = 0; line < 2; ++line) {
+    constexpr unsigned kLine = 64, kToWrite = 1, kKeep = 3, kData = 1;
+    llvm::Value* behind = b.CreateConstGEP1_64(b.getInt8Ty(), row, 2 * 4 * kLanes + line * kLine);
+    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                      {behind, b.getInt32(kToWrite), b.getInt32(kKeep), b.getInt32(kData)});
+  }
+  b.CreateBr(next);
+
+  auto exchange = [&](llvm::Value* place, llvm::Value* old, llvm::Value* sum) {
+    constexpr auto relaxed = llvm::AtomicOrdering::Monotonic;
+    llvm::Value* result = b.CreateAtomicCmpXchg(place, old, sum, align, relaxed, relaxed);
+    llvm::Value* found = b.CreateExtractValue(result, 0);
+    b.CreateCondBr(b.CreateExtractValue(result, 1), succeeded, again);
+    return found;
+  };
   b.SetInsertPoint(next);
   llvm::PHINode* index = b.CreatePHI(b.getInt64Ty(), 2);
   llvm::Value* place = b.CreateGEP(floats, row, index);
-  llvm::Value* addend = b.CreateLoad(floats, b.CreateGEP(floats, addends, index));
-  // It may be torn: the exchange fails then.
-  llvm::Value* seen = b.CreateAlignedLoad(whole, place, align, /*isVolatile=*/true);
-  b.CreateBr(attempt);
+  auto element = [&](llvm::Type* type, llvm::Value* from) { return b.CreateLoad(type, b.CreateGEP(floats, from, index)); };
+  llvm::Value* first_found = exchange(place, element(whole, seen), element(whole, sums));
 
-  b.SetInsertPoint(attempt);
+  b.SetInsertPoint(again);
   llvm::PHINode* old = b.CreatePHI(whole, 2);
-  llvm::Value* sum = b.CreateBitCast(b.CreateFAdd(b.CreateBitCast(old, floats), addend), whole);
-  constexpr auto relaxed = llvm::AtomicOrdering::Monotonic;
-  llvm::Value* exchange = b.CreateAtomicCmpXchg(place, old, sum, align, relaxed, relaxed);
-  old->addIncoming(seen, next);
-  old->addIncoming(b.CreateExtractValue(exchange, 0), attempt);
-  b.CreateCondBr(b.CreateExtractValue(exchange, 1), succeeded, attempt);
+  llvm::Value* sum = b.CreateFAdd(b.CreateBitCast(old, floats), element(floats, addends));
+  old->addIncoming(first_found, next);
+  old->addIncoming(exchange(place, old, b.CreateBitCast(sum, whole)), again);
 
   b.SetInsertPoint(succeeded);
   llvm::Value* following = b.CreateAdd(index, b.getInt64(1));
-  index->addIncoming(b.getInt64(0), entry);
+  index->addIncoming(b.getInt64(0), all);
   index->addIncoming(following, succeeded);
   b.CreateCondBr(b.CreateICmpEQ(following, b.getInt64(kLanes / kBlock)), end, next);
 

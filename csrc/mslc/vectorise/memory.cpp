@@ -30,6 +30,28 @@ DenseSpan dense_span(const Shape& shape, int64_t element_size) {
   return span;
 }
 
+/// Lanes whose elements lie side by side, in this order.
+struct Run {
+  int64_t start;  // bytes from lane 0's address
+  llvm::SmallVector<int, kLanes> lanes;
+};
+
+/// All lanes in runs; none if elements overlap.
+llvm::SmallVector<Run, kLanes> runs_of(const Shape& shape, int64_t element_size) {
+  llvm::SmallVector<std::pair<int64_t, int>, kLanes> places;
+  for (int64_t offset : shape.lane_offsets()) places.emplace_back(offset, places.size());
+  llvm::sort(places);
+  llvm::SmallVector<Run, kLanes> runs;
+  for (unsigned i = 0; i < kLanes; ++i) {
+    const auto [offset, lane] = places[i];
+    const int64_t gap = i > 0 ? offset - places[i - 1].first : 2 * element_size;
+    if (gap < element_size) return {};
+    if (gap > element_size) runs.push_back({offset, {}});
+    runs.back().lanes.push_back(lane);
+  }
+  return runs;
+}
+
 llvm::Value* offset_address(llvm::IRBuilder<>& b, llvm::Value* address, int64_t bytes) {
   return bytes == 0 ? address : b.CreateGEP(b.getInt8Ty(), address, b.getInt64(bytes));
 }
@@ -154,6 +176,13 @@ void Vectoriser::store_lanes(Builder& b, llvm::StoreInst& store, const Shape& sh
       for (unsigned lane = 0; lane < kLanes; ++lane) lane_of_element[span.element[lane]] = lane;
       b.CreateAlignedStore(b.CreateShuffleVector(value, lane_of_element), offset_address(b, address, span.start),
                            store.getAlign());
+      return;
+    }
+    // Scattering costs several instructions for each lane.
+    if (auto runs = runs_of(shape, size); !runs.empty() && runs.size() <= kLanes / 2) {
+      for (const Run& run : runs)
+        b.CreateAlignedStore(b.CreateShuffleVector(value, run.lanes), offset_address(b, address, run.start),
+                             store.getAlign());
       return;
     }
   }
