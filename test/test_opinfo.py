@@ -108,7 +108,7 @@ class TestOpInfo(TestCase):
             errors = [_error_of(op, error.sample_input) for error in (on_cpu, on_metal)]
             if errors[0] is not None:
                 self.assertIs(type(errors[1]), type(errors[0]), f"{errors[1]!r}, the CPU raises {errors[0]!r}")
-                self.assertRegex(str(errors[1]), on_metal.error_regex)
+                self.assertRegex(str(errors[1]), on_metal.error_regex or ".")  # some OpInfos expect no message
 
 
 def _error_of(op, sample) -> Exception | None:

@@ -161,7 +161,17 @@ def _check(op, function, sample, outcome: Outcome) -> None:
     if name_of(op) in promises.FLOAT32_STATISTICS:
         wide = function(op, moved(sample, "cpu", _FLOAT32))
         expected = promises.with_float32_statistics(actual, expected, wide)
-    assert_as_exact_as_the_cpu(actual, expected, lambda: function(op, moved(sample, "cpu", _WIDER)))
+    assert_as_exact_as_the_cpu(actual, expected, lambda: _in_wider_types(function, op, sample))
+
+
+def _in_wider_types(function, op, sample):
+    """What the CPU computes in float64. Integers become that too where they become floating-point numbers at all."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return function(op, moved(sample, "cpu", _WIDER))
+    finally:
+        torch.set_default_dtype(default)
 
 
 @contextlib.contextmanager
