@@ -18,6 +18,8 @@ def test_distances_and_gradients(p):
     for shape1, shape2 in (((5, 3), (7, 3)), ((2, 5, 3), (4, 3)), ((40, 70), (35, 70))):
         x1, x2 = sample(*shape1), sample(*shape2, seed=1)
         assert_agrees(lambda a, b: torch.cdist(a, b, p=p, compute_mode="donot_use_mm_for_euclid_dist"), x1, x2, **CLOSE)
+    for shape1, shape2 in (((2, 3, 5, 3), (2, 3, 4, 3)), ((2, 1, 5, 3), (3, 4, 3))):
+        assert_agrees(lambda a, b: torch.cdist(a, b, p=p), sample(*shape1), sample(*shape2, seed=1), **CLOSE)
     for shape in ((6, 3), (1, 3), (40, 37)):
         assert_agrees(lambda x: torch.pdist(x, p=p), sample(*shape), **CLOSE)
 

@@ -80,7 +80,9 @@ void copy_on_device(const at::Tensor& to, const at::Tensor& from) {
                       .check_all_same_dtype(false)
                       .check_all_same_device(false)
                       .build();
-  if ((!bits && (needs_host(to) || needs_host(from))) || !fits_copy_layout(iterator)) {
+  const bool host_dtypes = needs_host(to) || needs_host(from) || at::isFloat8Type(to.scalar_type()) ||
+                           at::isFloat8Type(from.scalar_type());
+  if ((!bits && host_dtypes) || !fits_copy_layout(iterator)) {
     copy_on_host(to, from);
     take_route(Route::host);
     return;

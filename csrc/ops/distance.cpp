@@ -32,7 +32,7 @@ DistanceParams make_params(const Tensor& x1, const Tensor& x2, double p) {
           static_cast<float>(p)};
 }
 
-uint64_t batches(const Tensor& rows) { return rows.dim() == 2 ? 1 : rows.size(0); }
+uint64_t batches(const Tensor& rows) { return c10::multiply_integers(rows.sizes().slice(0, rows.dim() - 2)); }
 
 /// Distances of x1's rows to x2's into `out`; if `condensed`, of each pair once.
 void forward(const Tensor& out, const Tensor& x1, const Tensor& x2, double p, bool condensed) {

@@ -94,6 +94,8 @@ class HostCall {
 
   at::Tensor tensor_to_metal(const at::Tensor& tensor) const {
     if (!tensor.defined() || !tensor.device().is_cpu()) return tensor;
+    TORCH_CHECK_NOT_IMPLEMENTED(tensor.layout() == at::kStrided, "metal has no sparse tensors (the result would be ",
+                                tensor.layout(), "): move the tensor to the CPU first");
     for (const Aliased& a : aliased_) {
       if (a.alias.is_same(tensor)) return a.original;
       if (tensor.has_storage() && a.alias.storage().is_alias_of(tensor.storage())) return view_of(a.original, tensor);

@@ -137,6 +137,8 @@ def _first_error(op, dtype, variant: Variant, samples: int | None, outcome: Outc
 
 def _check(op, function, sample, outcome: Outcome) -> None:
     """function(op, sample) on metal is what it is on the CPU; if the CPU refuses the sample, so must metal."""
+    precise = promises.with_accumulation_in(None, sample)
+    sample = promises.with_accumulation_in(torch.float32, sample)
     try:
         expected = function(op, moved(sample, "cpu"))
     except Exception as cpu_error:
@@ -161,7 +163,7 @@ def _check(op, function, sample, outcome: Outcome) -> None:
     if name_of(op) in promises.FLOAT32_STATISTICS:
         wide = function(op, moved(sample, "cpu", _FLOAT32))
         expected = promises.with_float32_statistics(actual, expected, wide)
-    assert_as_exact_as_the_cpu(actual, expected, lambda: _in_wider_types(function, op, sample))
+    assert_as_exact_as_the_cpu(actual, expected, lambda: _in_wider_types(function, op, precise))
 
 
 def _in_wider_types(function, op, sample):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
+from torch.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from torch.utils._pytree import tree_flatten, tree_map
 
 #: OpInfos that name the position of one of several equal elements, any of them; their arguments before dim.
@@ -16,6 +19,15 @@ HOST_ARGUMENTS = {"tensor_split"}
 FLOAT32_STATISTICS = {"native_layer_norm", "native_batch_norm", "_native_batch_norm_legit", "_batch_norm_with_update"}
 
 _HALF = (torch.float16, torch.bfloat16)
+
+
+def with_accumulation_in(dtype, sample):
+    """The sample with the dtype named, or its inputs' own for None, where PyTorch chooses one by the kind of device."""
+    options = sample.kwargs.get("options")
+    if isinstance(options, LinearCrossEntropyOptions) and sample.input.dtype in _HALF:
+        sample = sample.transform(lambda value: value)
+        sample.kwargs["options"] = dataclasses.replace(options, acc_policy="accurate", acc_dtype=dtype)
+    return sample
 
 
 def leaves_ties_open(name: str, sample) -> bool:
