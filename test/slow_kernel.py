@@ -11,7 +11,8 @@ using namespace metal;
 kernel void slow(device float* x [[buffer(0)]], constant uint& steps [[buffer(1)]],
                  uint i [[thread_position_in_grid]]) {
   float v = x[i];
-  for (uint s = 0; s < steps; s++) v = fma(v, 0.5f, 1.0f);
+  const uint count = steps;  // read once, whatever the compiler makes of it
+  for (uint s = 0; s < count; s++) v = fma(v, 0.5f, 1.0f);
   x[i] = v;
 }
 """

@@ -21,6 +21,9 @@ kernel void fill(device float* x, uint i [[thread_position_in_grid]]) {
 kernel void through(device float* device const* x, uint i [[thread_position_in_grid]]) {
   x[0][i] = 2;  // FAULT through
 }
+kernel void before(device float* x, uint i [[thread_position_in_grid]]) {
+  x[-long(i) - 1] = 3;
+}
 kernel void scale(device int* y, constant int* x, uint i [[thread_position_in_grid]]) {
   y[i] = x[i];  // FAULT scale
 }
@@ -89,6 +92,9 @@ run("fill", x, threads=8)
 results["x"], results["y"] = x.cpu().tolist(), y.cpu().tolist()
 shader.fill(x[2:], threads=5)
 errors["fill a view"] = synchronise()
+shader.before(x[2:], threads=3)
+errors["before a view"] = synchronise()
+torch.testing.assert_close(x.flip(0).cpu(), x.cpu().flip(0))
 
 pointer = torch.tensor([y.data_ptr()]).to("metal")
 shader.through(pointer, threads=6)
@@ -161,8 +167,9 @@ def test_a_kernel_that_stays_inside_raises_nothing(outcome):
     assert outcome[0]["fill inside"] is None and outcome[0]["through inside"] is None
 
 
-def test_views_end_where_their_storage_ends(outcome):
+def test_views_are_as_long_as_their_storage(outcome):
     assert "at byte 16 (element 4) of buffer 0 'x', which has 16 bytes" in outcome[0]["fill a view"]
+    assert "at byte -12 of buffer 0 'x', which has 16 bytes and 8 before them" in outcome[0]["before a view"]
 
 
 def test_an_error_is_raised_once(outcome):

@@ -86,6 +86,17 @@ kernel void barrier_of_the_wrong_memory(device int* y, uint i [[thread_position_
 kernel void values_of_lanes(device int* y, uint i [[thread_position_in_grid]]) {
   y[0] = i;  // FAULT values_of_lanes
 }
+kernel void vectors_of_two_threadgroups(device float4* y, uint g [[threadgroup_position_in_grid]]) {
+  y[0] = float4(1, 2, 3, g);  // FAULT vectors_of_two_threadgroups
+}
+kernel void vectors_of_lanes(device float3* y, uint i [[thread_position_in_grid]]) {
+  y[1] = float3(i, 2, 3);  // FAULT vectors_of_lanes
+}
+kernel void race_before_a_fence(device int* y, device atomic_uint* count, uint g [[threadgroup_position_in_grid]]) {
+  atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst);
+  atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
+  y[0] = g;  // FAULT race_before_a_fence
+}
 kernel void many(device int* x, uint i [[thread_position_in_grid]]) {
   x[i + 1] = 1;
   x[i + 2] = 1;
@@ -123,6 +134,17 @@ kernel void reduce(device const float* x, device float* sum, device atomic_uint*
   }
   atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
 }
+kernel void sum_by_the_last(device int* partial, device int* sum, device atomic_uint* count,
+                            uint g [[threadgroup_position_in_grid]], uint groups [[threadgroups_per_grid]]) {
+  partial[g] = g;
+  atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst);
+  if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) + 1 < groups) return;
+  atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst);
+  int total = 0;
+  for (uint i = 0; i < groups; ++i) total += partial[i];
+  sum[0] = total;
+}
+kernel void one_vector(device float4* y) { y[0] = float4(1, 2, 3, 4); }
 kernel void transpose(device const float* x, device float* y, constant uint& n, uint2 t [[thread_position_in_threadgroup]],
                       uint2 g [[threadgroup_position_in_grid]]) {
   threadgroup float tile[16][17];
@@ -175,11 +197,16 @@ FAULTS = {
                                  r"threadgroup \(1, 0, 0\), and write of 4 bytes at .* threadgroup \(0, 0, 0\)"),
     "race_with_an_atomic": (["--grid", 64, "y=zeros:1"], r"data race at byte 0"),
     "barrier_of_the_wrong_memory": (["--grid", 64, "y=zeros:64"], r"data race at byte \d+ of threadgroup variable 'tile'"),
+    "vectors_of_two_threadgroups": (["--grid", 4, "--threadgroup", 1, "y=zeros:1"], r"data race at byte 12 .*buffer 0 'y'"),
+    "vectors_of_lanes": (["--grid", 32, "y=zeros:2"], r"data race: writes of different values to one address"),
+    "race_before_a_fence": (["--grid", 4, "--threadgroup", 1, "y=zeros:1", "count=zeros:1"], r"data race at byte 0 .*buffer 0 'y'"),
     "values_of_lanes": (["--grid", 32, "y=zeros:1"], r"data race: writes of different values to one address"),
 }  # fmt: skip
 
 CLEAN = {
     "reduce": ["--grid", 512, "--threadgroup", 128, "x=ones:512", "sum=zeros:4", "count=zeros:1", "scratch=512"],
+    "sum_by_the_last": ["--grid", 5, "--threadgroup", 1, "partial=zeros:5", "sum=zeros:1", "count=zeros:1"],
+    "one_vector": ["--grid", 64, "--threadgroup", 32, "y=zeros:1"],
     "transpose": ["--grid", "64,64", "--threadgroup", "16,16", "x=random:4096", "y=zeros:4096", "n=64"],
     "exchange_in_a_simdgroup": ["--grid", 32, "y=zeros:32"],
     "product": ["--grid", 32, "a=ones:64", "b=ones:64", "c=zeros:64"],

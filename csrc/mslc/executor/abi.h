@@ -34,5 +34,8 @@ inline constexpr char kCheckLanes[] = "mslc_check_lanes";
 /// In place of kBarrier.
 using CheckBarrier = void (*)(uint32_t mask, uint32_t flags, uint32_t site);
 inline constexpr char kCheckBarrier[] = "mslc_check_barrier";
+/// At a fence of memory.
+using CheckFence = void (*)();
+inline constexpr char kCheckFence[] = "mslc_check_fence";
 
 }  // namespace mslc

@@ -46,16 +46,21 @@ void barrier(Ring* ring) {
 void checked_barrier(uint32_t mask, uint32_t flags, uint32_t site) {
   Validator& validator = *current_validator();
   const unsigned simdgroup = validator.current();
-  validator.arrive(mask, site);
+  without_exceptions([&] { validator.arrive(mask, site); });
   thread_state.ring.wait();
   validator.enter(simdgroup);
-  validator.go_on(flags);
+  without_exceptions([&] { validator.go_on(flags); });
+}
+
+void checked_fence() {
+  without_exceptions([] { current_validator()->fence(); });
 }
 
 const std::map<std::string, void*>& symbols() {
   static const std::map<std::string, void*> symbols = {
       {kBarrier, reinterpret_cast<void*>(&barrier)},
       {kCheckBarrier, reinterpret_cast<void*>(&checked_barrier)},
+      {kCheckFence, reinterpret_cast<void*>(&checked_fence)},
       {kCheckLanes, reinterpret_cast<void*>(&check_lanes)},
   };
   return symbols;
@@ -117,6 +122,9 @@ void check(const Launch& launch) {
     throw std::invalid_argument("a threadgroup has 1 to 1024 threads, not " + std::to_string(threads));
   for (uint32_t size : launch.threads_per_grid)
     if (size > uint32_t(1) << 31) throw std::invalid_argument("a grid has at most 2^31 threads in each dimension");
+  const auto [x, y, z] = launch.threads_per_grid;
+  if (uint64_t{x} * y > (uint64_t{1} << 62) / std::max(z, 1u))
+    throw std::invalid_argument("a grid has at most 2^62 threads");
 }
 
 void LoadedKernel::execute(const Launch& launch, uint64_t first, uint64_t last) const {

@@ -10,6 +10,9 @@ namespace mslc {
 class ByteReader;
 class ByteWriter;
 
+/// The longest value that checks can compare.
+inline constexpr uint64_t kMaxValueBytes = 8;
+
 struct CheckSite {
   enum class Kind : uint8_t { Read, Write, ReadWrite, Barrier };
   /// What the address was computed from, if that is one thing whatever the path.
@@ -29,7 +32,7 @@ struct CheckSite {
 
   bool writes() const { return kind == Kind::Write || kind == Kind::ReadWrite; }
   /// The checks get the value that is written, as 64 bits.
-  bool has_value() const { return kind == Kind::Write && !is_copy && bytes <= 8; }
+  bool has_value() const { return kind == Kind::Write && !is_copy && bytes <= kMaxValueBytes; }
 };
 
 std::string serialise(const std::vector<CheckSite>& sites);

@@ -57,7 +57,10 @@ class CheckInserter {
 
   std::vector<CheckSite> run() {
     for (llvm::Instruction& instruction : llvm::make_early_inc_range(llvm::instructions(thread_)))
-      if (builtin_name(&instruction).starts_with("__msl_matrix_")) spread(llvm::cast<llvm::CallInst>(instruction));
+      if (builtin_name(&instruction).starts_with("__msl_matrix_"))
+        spread(llvm::cast<llvm::CallInst>(instruction));
+      else if (auto* store = llvm::dyn_cast<llvm::StoreInst>(&instruction))
+        split(*store);
     for (llvm::Instruction& instruction : llvm::make_early_inc_range(llvm::instructions(thread_))) check(instruction);
     llvm::StripDebugInfo(module_);
     return std::move(sites_);
@@ -91,6 +94,19 @@ class CheckInserter {
     call.eraseFromParent();
   }
 
+  void split(llvm::StoreInst& store) {
+    auto* type = llvm::dyn_cast<llvm::FixedVectorType>(store.getValueOperand()->getType());
+    if (!type || layout_.getTypeStoreSize(type) <= kMaxValueBytes || !is_checked(store.getPointerOperand())) return;
+    Builder b(&store);
+    const uint64_t bytes = layout_.getTypeStoreSize(type->getElementType());
+    for (unsigned i = 0; i < type->getNumElements(); ++i) {
+      llvm::Value* element = b.CreateExtractElement(store.getValueOperand(), i);
+      llvm::Value* address = b.CreateConstGEP1_64(type->getElementType(), store.getPointerOperand(), i);
+      b.CreateAlignedStore(element, address, llvm::commonAlignment(store.getAlign(), i * bytes), store.isVolatile());
+    }
+    store.eraseFromParent();
+  }
+
   void check(llvm::Instruction& instruction) {
     if (auto* load = llvm::dyn_cast<llvm::LoadInst>(&instruction)) {
       CheckSite site = access(Kind::Read, *load, load->getType(), load->getAlign(), load->isAtomic());
@@ -108,6 +124,8 @@ class CheckInserter {
       redirect(*exchange, exchange->getPointerOperandIndex(), nullptr, site);
     } else if (auto* copy = llvm::dyn_cast<llvm::MemIntrinsic>(&instruction)) {
       check_copy(*copy);
+    } else if (llvm::isa<llvm::FenceInst>(instruction)) {
+      check_fence(instruction);
     } else if (builtin_name(&instruction) == "__msl_threadgroup_barrier") {
       check_barrier(llvm::cast<llvm::CallInst>(instruction));
     }
@@ -140,6 +158,15 @@ class CheckInserter {
     barrier.eraseFromParent();
   }
 
+  void check_fence(llvm::Instruction& fence) {
+    Builder b(fence.getNextNode());
+    auto callee = module_.getOrInsertFunction("__msl_check_fence", llvm::FunctionType::get(b.getVoidTy(), false));
+    auto* function = llvm::cast<llvm::Function>(callee.getCallee());
+    function->addFnAttr(llvm::Attribute::Convergent);
+    function->setDoesNotThrow();
+    b.CreateCall(callee);
+  }
+
   static CheckSite site_of(const llvm::Instruction& instruction, Kind kind) {
     CheckSite site;
     site.location = location_of(instruction);
@@ -155,11 +182,16 @@ class CheckInserter {
     return site;
   }
 
+  /// Whether the memory may be other than the thread's own.
+  static bool is_checked(const llvm::Value* address) {
+    return !llvm::isa<llvm::AllocaInst>(llvm::getUnderlyingObject(address, /*MaxLookup=*/0));
+  }
+
   /// Makes the instruction use the checked form of its address, unless that is private to the thread.
   void redirect(llvm::Instruction& instruction, unsigned operand, llvm::Value* value, CheckSite site) {
     llvm::Value* address = instruction.getOperand(operand);
+    if (!is_checked(address) || is_within_constant(address, site.bytes)) return;
     llvm::Value* object = llvm::getUnderlyingObject(address, /*MaxLookup=*/0);
-    if (llvm::isa<llvm::AllocaInst>(object) || is_within_constant(address, site.bytes)) return;
     describe_object(*object, site);
     Builder b(&instruction);
     llvm::Value* start = llvm::ConstantPointerNull::get(b.getPtrTy());

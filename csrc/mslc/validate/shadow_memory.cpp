@@ -1,5 +1,7 @@
 #include "validate/shadow_memory.h"
 
+#include <new>
+
 namespace mslc {
 
 void ShadowMemory::clear() {
@@ -9,6 +11,16 @@ void ShadowMemory::clear() {
 }
 
 ShadowMemory::Page* ShadowMemory::page_of(uintptr_t address, size_t piece) {
+  try {
+    return find_page(address, piece);
+  } catch (const std::bad_alloc&) {
+    max_cells_ = cells_;
+    last_number_ = UINTPTR_MAX;
+    return nullptr;
+  }
+}
+
+ShadowMemory::Page* ShadowMemory::find_page(uintptr_t address, size_t piece) {
   const uintptr_t number = address / kPageBytes;
   if (number != last_number_) {
     auto found = pages_.find(number);

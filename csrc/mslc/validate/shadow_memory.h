@@ -10,7 +10,7 @@
 
 namespace mslc {
 
-/// An access by one thread. Accesses of different groups are ordered by nothing; those of one group by barriers alone,
+/// An access by one thread. Accesses of different groups are ordered by fences alone; those of one group also by barriers,
 /// which separate its epochs; those of one SIMD-group, whose threads run in lockstep, always.
 struct Access {
   uint32_t group = 0;
@@ -18,6 +18,7 @@ struct Access {
   uint32_t site = 0;
   uint8_t simdgroup = 0;
   uint8_t lane = 0;
+  uint16_t fences = 0;  // that its SIMD-group had come to
   bool is_valid = false;
   bool is_atomic = false;
   // This is one of several accesses that nothing orders: by threads of several groups; of several SIMD-groups.
@@ -50,7 +51,7 @@ struct ShadowCell {
 
 class ShadowMemory {
  public:
-  /// Memory beyond `max_cells` pieces is not followed.
+  /// Memory beyond `max_cells` pieces, or beyond what the process can have, is not followed.
   explicit ShadowMemory(size_t max_cells) : max_cells_(max_cells) {}
 
   /// Calls visit(cell) for each piece of [address, address + bytes).
@@ -79,9 +80,10 @@ class ShadowMemory {
 
   static size_t lowest_bit(uintptr_t value) { return std::min(kMaxPieceBytes, size_t{1} << std::countr_zero(value)); }
   Page* page_of(uintptr_t address, size_t piece);
+  Page* find_page(uintptr_t address, size_t piece);
   void refine(Page& page, size_t piece);
 
-  const size_t max_cells_;
+  size_t max_cells_;
   size_t cells_ = 0;
   std::unordered_map<uintptr_t, Page> pages_;
   uintptr_t last_number_ = UINTPTR_MAX;

@@ -10,8 +10,8 @@ namespace {
 
 // Of Metal's mem_flags.
 constexpr uint32_t kOrdersDevice = 1, kOrdersThreadgroup = 2;
-// Of device memory: races are looked for in 256 MB of floats, or less of smaller elements.
-constexpr size_t kMaxDeviceCells = size_t{64} << 20;
+// Of device memory: races are looked for in 32 MB of floats, or less of smaller elements, by means of 320 MB.
+constexpr size_t kMaxDeviceCells = size_t{8} << 20;
 constexpr size_t kMinSpareBytes = 64;
 
 const char* verb(const CheckSite& site) {
@@ -66,11 +66,11 @@ void Validator::report_barrier(uint32_t site, const std::string& what) {
 }
 
 void Validator::arrive(uint32_t mask, uint32_t site) {
-  const uint32_t absent = shape_.lanes(simdgroup_) & ~mask;
-  if (absent) report_barrier(site, thread_text(std::countr_zero(absent)) + ", is elsewhere or has returned");
   Wait& wait = waits_[simdgroup_];
   ++wait.barriers;
   wait.site = site;
+  const uint32_t absent = shape_.lanes(simdgroup_) & ~mask;
+  if (absent) report_barrier(site, thread_text(std::countr_zero(absent)) + ", is elsewhere or has returned");
 }
 
 // The first SIMD-group that goes on finds all others waiting or at their end.
@@ -94,8 +94,10 @@ void Validator::go_on(uint32_t flags) {
 
 Validator::Object Validator::buffer(const Argument& argument) const {
   Object object{Space::Device, {}, &argument};
-  if (launch_.buffer_bytes)
-    object.range = MemoryRange{static_cast<const std::byte*>(launch_.buffers[argument.index]), launch_.buffer_bytes[argument.index]};
+  if (!launch_.buffer_bytes) return object;
+  if (launch_.buffer_offsets) object.offset = launch_.buffer_offsets[argument.index];
+  const auto* address = static_cast<const std::byte*>(launch_.buffers[argument.index]);
+  object.range = MemoryRange{address - object.offset, launch_.buffer_bytes[argument.index] + object.offset};
   return object;
 }
 
@@ -144,7 +146,7 @@ std::string Validator::place_text(const void* address, const std::optional<Objec
   };
   if (!object) return "address " + hexadecimal(address) + ", which is in no buffer";
   if (!object->range || !object->range->start) return "address " + hexadecimal(address);
-  const ptrdiff_t offset = static_cast<const std::byte*>(address) - object->range->start;
+  const ptrdiff_t offset = static_cast<const std::byte*>(address) - object->range->start - object->offset;
   std::string text = "byte " + std::to_string(offset);
   const size_t element = object->argument ? object->argument->size : 0;
   if (element && offset >= 0) text += " (element " + std::to_string(offset / element) + ")";
@@ -156,12 +158,13 @@ std::string Validator::place_text(const void* address, const std::optional<Objec
     text += (threadgroup ? " of threadgroup variable '" : " of constant '") + object->variable->name + "'";
   else
     text += " of threadgroup memory";
-  return text + ", which has " + std::to_string(object->range->bytes) + " bytes";
+  text += ", which has " + std::to_string(object->range->bytes - object->offset) + " bytes";
+  return object->offset ? text + " and " + std::to_string(object->offset) + " before them" : text;
 }
 
 // Accesses
 
-// Reads find zeros there: nobody writes to what reads are given.
+// Nobody writes to what reads are given.
 void* Validator::spare_memory(const CheckSite& site) {
   std::vector<std::byte>& spare = site.kind == CheckSite::Kind::Read ? zeros_ : spare_;
   if (site.kind == CheckSite::Kind::ReadWrite) std::fill(spare.begin(), spare.end(), std::byte{0});
@@ -221,11 +224,12 @@ void Validator::find_races(const void* address, const Object& object, const uint
   access.lane = lane;
   access.is_valid = true;
   access.is_atomic = site.is_atomic;
+  if (const auto found = fences_.find(fence_key(group_, simdgroup_)); found != fences_.end()) access.fences = found->second;
   // Who writes what is there already, as many do to raise a flag, changes nothing that another has written.
   const bool changes = !site.has_value() || std::memcmp(address, &values[lane], site.bytes) != 0;
   bool reported = false;
   const auto compare = [&](const Access& before) {
-    if (reported || !before.races_with(access)) return;
+    if (reported || !before.races_with(access) || may_be_fenced(before)) return;
     report_race(before, address, object, lane, site);
     reported = true;
   };
@@ -237,6 +241,18 @@ void Validator::find_races(const void* address, const Object& object, const uint
     cell.write.add(access);
     cell.read = {};
   });
+}
+
+void Validator::fence() {
+  uint16_t& count = fences_[fence_key(group_, simdgroup_)];
+  if (count < UINT16_MAX) ++count;
+}
+
+bool Validator::may_be_fenced(const Access& before) const {
+  if (fences_.empty() || !fences_.contains(fence_key(group_, simdgroup_))) return false;
+  if (before.by_groups || before.by_simdgroups) return true;  // nothing is known of all but the last of them
+  const auto found = fences_.find(fence_key(before.group, before.simdgroup));
+  return found != fences_.end() && (found->second > before.fences || found->second == UINT16_MAX);
 }
 
 void Validator::report_race(const Access& before, const void* address, const Object& object, unsigned lane,
@@ -271,8 +287,12 @@ Validator*& current_validator() {
 void check_lanes(void** addresses, void* object, const uint64_t* values, uint32_t mask, uint32_t site_index) {
   Validator& validator = *current_validator();
   const CheckSite& site = validator.site(site_index);
-  validator.check_conflicts(addresses, values, mask, site);
-  for_each_lane(mask, [&](unsigned lane) { addresses[lane] = validator.check(addresses[lane], object, values, lane, site); });
+  without_exceptions([&] { validator.check_conflicts(addresses, values, mask, site); });
+  for_each_lane(mask, [&](unsigned lane) {
+    void* allowed = validator.spare_memory(site);
+    without_exceptions([&] { allowed = validator.check(addresses[lane], object, values, lane, site); });
+    addresses[lane] = allowed;
+  });
 }
 
 }  // namespace mslc

@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "mslc/mslc.h"
@@ -46,6 +48,8 @@ class Validator {
   /// The current SIMD-group comes to a barrier; has been let go by it; ends.
   void arrive(uint32_t mask, uint32_t site);
   void go_on(uint32_t flags);
+  /// The current SIMD-group has come to a fence.
+  void fence();
   void end() { waits_[simdgroup_].ended = true; }
 
   /// The address that a lane may access in place of `address`.
@@ -53,11 +57,15 @@ class Validator {
   /// Finds stores of different values by lanes of one SIMD-group to one address.
   void check_conflicts(void* const* addresses, const uint64_t* values, uint32_t mask, const CheckSite& site);
 
+  /// What a lane may access where it must not access anything else. Reads find zeros.
+  void* spare_memory(const CheckSite& site);
+
   const CheckSite& site(uint32_t index) const { return sites_[index]; }
   /// Throws ValidationError if there were faults.
   void finish() const;
 
  private:
+  static constexpr unsigned kMaxSimdgroups = kMaxThreadsPerThreadgroup / kSimdWidth;
   enum class Space { Device, Threadgroup, Other };
   /// What an address points into.
   struct Object {
@@ -65,6 +73,7 @@ class Validator {
     std::optional<MemoryRange> range;  ///< nothing if its size is not known
     const Argument* argument = nullptr;
     const CheckSite* variable = nullptr;  ///< a site that names it
+    size_t offset = 0;                    ///< of the argument's address in the range
   };
   struct Wait {
     uint32_t barriers = 0;  ///< that it came to
@@ -81,9 +90,11 @@ class Validator {
   void find_races(const void* address, const Object& object, const uint64_t* values, unsigned lane, const CheckSite& site);
   void report_race(const Access& before, const void* address, const Object& object, unsigned lane, const CheckSite& site);
   void report_barrier(uint32_t site, const std::string& what);
+  /// Whether fences, with atomic operations that nobody follows, may have ordered an earlier access and one that is made now.
+  bool may_be_fenced(const Access& before) const;
+  uint64_t fence_key(uint64_t group, unsigned simdgroup) const { return group * kMaxSimdgroups + simdgroup; }
   std::string place_text(const void* address, const std::optional<Object>& object, const CheckSite& site) const;
   std::string thread_text(unsigned lane) const { return shape_.thread_text(simdgroup_, lane); }
-  void* spare_memory(const CheckSite& site);
 
   const KernelInfo& info_;
   const std::vector<CheckSite>& sites_;
@@ -98,6 +109,7 @@ class Validator {
   uint32_t compared_barriers_ = 0;        // those at which SIMD-groups were found to be together or not
   std::vector<uint32_t> device_epochs_;   // barriers of each SIMD-group that order device memory
   std::vector<uint32_t> threadgroup_epochs_;
+  std::unordered_map<uint64_t, uint16_t> fences_;  // that SIMD-groups of all threadgroups have come to, if any
   ShadowMemory device_shadow_, threadgroup_shadow_;
   std::vector<std::byte> spare_, zeros_;  // as long as the longest access
 };
@@ -113,6 +125,15 @@ class CurrentValidator {
   CurrentValidator(const CurrentValidator&) = delete;
   CurrentValidator& operator=(const CurrentValidator&) = delete;
 };
+
+/// Does `work`, part of a check. Compiled code cannot be unwound: a fault for whose text there is no memory goes undescribed.
+template <class Work>
+void without_exceptions(Work work) noexcept {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+  }
+}
 
 /// What validating code calls, for that launch: see CheckLanes in executor/abi.h.
 void check_lanes(void** addresses, void* object, const uint64_t* values, uint32_t mask, uint32_t site);

@@ -33,6 +33,10 @@ llvm::Function* check_lanes(llvm::Module& module) {
 
 void Vectoriser::widen_check(llvm::CallInst& call, llvm::StringRef name) {
   Builder b(&call);
+  if (name == "__msl_check_fence") {
+    b.CreateCall(module_.getOrInsertFunction(kCheckFence, llvm::FunctionType::get(b.getVoidTy(), false)));
+    return replaced_.push_back(&call);
+  }
   llvm::Value* mask = mask_bits(b, mask_of(call));
   if (name == "__msl_check_barrier") {
     llvm::Type* types[] = {b.getInt32Ty(), b.getInt32Ty(), b.getInt32Ty()};

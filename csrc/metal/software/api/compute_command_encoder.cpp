@@ -196,8 +196,14 @@ void ComputeCommandEncoder::dispatch(Size grid, Size threadgroup, const uint32_t
   command->launch.threadgroup_memory = memory;
   if (pipeline.kernel->validates()) {
     auto* const bytes = submission_.arena.allocate_array<size_t>(pipeline.table_size);
-    for (unsigned i = 0; i < pipeline.table_size; ++i) bytes[i] = arguments_->slots[i].available;
+    auto* const offsets = submission_.arena.allocate_array<size_t>(pipeline.table_size);
+    for (unsigned i = 0; i < pipeline.table_size; ++i) {
+      const auto& [buffer, address, available] = arguments_->slots[i];
+      bytes[i] = available;
+      offsets[i] = buffer ? buffer->length() - available : 0;
+    }
     command->launch.buffer_bytes = bytes;
+    command->launch.buffer_offsets = offsets;
     command->launch.is_accessible = metal_software::is_in_live_buffer;
   }
   command->indirect_groups = indirect_groups;

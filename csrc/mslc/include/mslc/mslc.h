@@ -84,6 +84,7 @@ struct Launch {
 
   // What kernels compiled with CompileOptions::validate are told besides.
   const size_t* buffer_bytes = nullptr;  ///< bytes at each address of `buffers`; null if they are not known
+  const size_t* buffer_offsets = nullptr;  ///< bytes of the same buffer before each address; null: none
   /// Whether kernels may access these bytes though they are in none of `buffers`; null: none.
   bool (*is_accessible)(const void* address, size_t bytes) = nullptr;
 };
