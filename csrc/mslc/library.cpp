@@ -12,6 +12,7 @@
 #include "cache/disk_cache.h"
 #include "cache/translated_source.h"
 #include "codegen/codegen.h"
+#include "compiler_thread.h"
 #include "executor/executor.h"
 #include "executor/machine_code.h"
 #include "front/translate.h"
@@ -46,7 +47,7 @@ std::optional<TranslatedSource> load_translation(const Digest& key) {
 TranslatedSource translate_through_cache(std::string_view source, const CompileOptions& options) {
   const Digest key = translation_key(source, options);
   if (auto known = load_translation(key)) return std::move(*known);
-  TranslatedSource translated = to_source(translate(source, options));
+  TranslatedSource translated = on_compiler_thread([&] { return to_source(translate(source, options)); });
   // A file that was edited meanwhile may have been read before or after.
   if (unchanged(translated.dependencies)) store_in_cache(key, serialise(translated));
   return translated;
@@ -72,8 +73,10 @@ class TranslatedLibrary : public Library {
 
   std::string code(const std::string& name, CodeForm form, const ConstantValues& constants) const override {
     const size_t index = index_of(name);
-    llvm::LLVMContext context;
-    return generate_text(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_, form);
+    return on_compiler_thread([&] {
+      llvm::LLVMContext context;
+      return generate_text(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_, form);
+    });
   }
 
  private:
@@ -87,9 +90,11 @@ class TranslatedLibrary : public Library {
   std::string compiled(size_t index, const ConstantValues& constants) const {
     const Digest key = kernel_key(index, constants);
     if (std::optional<std::string> known = load_from_cache(key)) return std::move(*known);
-    llvm::LLVMContext context;
-    std::string bytes = serialise(
-        generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_));
+    std::string bytes = on_compiler_thread([&] {
+      llvm::LLVMContext context;
+      return serialise(
+          generate(*module_in(context), source_.kernel_functions[index], kernels()[index], constants, options_));
+    });
     store_in_cache(key, bytes);
     return bytes;
   }

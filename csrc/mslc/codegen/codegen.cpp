@@ -20,6 +20,9 @@ namespace mslc {
 
 namespace {
 
+/// Of a SIMD-group: 2 MB for each of its threads.
+constexpr uint64_t kMaxStackBytes = 64 << 20;
+
 /// Collects the back end's errors instead of ending the process.
 class CollectErrors : public llvm::DiagnosticHandler {
  public:
@@ -114,6 +117,9 @@ class Compilation {
   CompiledKernel generate_code() {
     compiled_.object = emit_file(*module_, *machine_, {llvm::CodeGenFileType::ObjectFile, keeps_order()});
     compiled_.stack_bytes = stack_bytes(compiled_.object);
+    if (compiled_.stack_bytes > kMaxStackBytes)
+      throw CompileError("variables take " + std::to_string(compiled_.stack_bytes / kLanes) + " bytes of a thread's memory; " +
+                         std::to_string(kMaxStackBytes / kLanes) + " is the most");
     return std::move(compiled_);
   }
 

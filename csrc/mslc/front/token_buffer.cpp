@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "front/diagnostics.h"
+#include "front/limits.h"
+
 namespace mslc {
 
 using clang::Token;
@@ -14,6 +17,11 @@ namespace tok = clang::tok;
 void TokenBuffer::lex() {
   Token token;
   for (preprocessor_.Lex(token); token.isNot(tok::eof); preprocessor_.Lex(token)) {
+    if (size() == kMaxTokens) {
+      report_error(preprocessor_.getDiagnostics(), token.getLocation(), "the source expands to more than %0 tokens",
+                   std::to_string(kMaxTokens));
+      break;
+    }
     if (token.isNot(tok::greatergreater)) {
       tokens_.push_back({token});
       continue;

@@ -10,6 +10,7 @@
 #include "front/compiler.h"
 #include "front/diagnostics.h"
 #include "front/finish_module.h"
+#include "front/limits.h"
 #include "front/precompiled_header.h"
 #include "front/recursion.h"
 #include "front/reflection.h"
@@ -93,6 +94,7 @@ class TranslateAction : public clang::ASTFrontendAction {
   void ExecuteAction() override {
     getCompilerInstance().createSema(getTranslationUnitKind(), nullptr);
     parse_rewritten(getCompilerInstance(), [this](const TokenBuffer& tokens) {
+      reject_excesses(tokens);
       reject_forbidden_words(tokens);
       written_.record(tokens);
     });
