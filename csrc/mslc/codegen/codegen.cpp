@@ -118,8 +118,8 @@ class Compilation {
     compiled_.object = emit_file(*module_, *machine_, {llvm::CodeGenFileType::ObjectFile, keeps_order()});
     compiled_.stack_bytes = stack_bytes(compiled_.object);
     if (compiled_.stack_bytes > kMaxStackBytes)
-      throw CompileError("variables take " + std::to_string(compiled_.stack_bytes / kLanes) + " bytes of a thread's memory; " +
-                         std::to_string(kMaxStackBytes / kLanes) + " is the most");
+      throw CompileError("variables take " + std::to_string(compiled_.stack_bytes / kLanes) +
+                         " bytes of a thread's memory; " + std::to_string(kMaxStackBytes / kLanes) + " is the most");
     return std::move(compiled_);
   }
 

@@ -12,7 +12,8 @@ constexpr size_t kMaxStatementTokens = 100'000;
 constexpr size_t kMaxNestedStatements = 1'000;
 
 bool begins_nested_statement(tok::TokenKind kind) {
-  return kind == tok::kw_if || kind == tok::kw_for || kind == tok::kw_while || kind == tok::kw_do || kind == tok::question;
+  return kind == tok::kw_if || kind == tok::kw_for || kind == tok::kw_while || kind == tok::kw_do ||
+         kind == tok::question;
 }
 
 /// One level of braces.

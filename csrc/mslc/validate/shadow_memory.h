@@ -10,8 +10,8 @@
 
 namespace mslc {
 
-/// An access by one thread. Accesses of different groups are ordered by fences alone; those of one group also by barriers,
-/// which separate its epochs; those of one SIMD-group, whose threads run in lockstep, always.
+/// An access by one thread. Accesses of different groups are ordered by fences alone; those of one group also by
+/// barriers, which separate its epochs; those of one SIMD-group, whose threads run in lockstep, always.
 struct Access {
   uint32_t group = 0;
   uint32_t epoch = 0;

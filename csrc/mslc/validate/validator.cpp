@@ -224,7 +224,8 @@ void Validator::find_races(const void* address, const Object& object, const uint
   access.lane = lane;
   access.is_valid = true;
   access.is_atomic = site.is_atomic;
-  if (const auto found = fences_.find(fence_key(group_, simdgroup_)); found != fences_.end()) access.fences = found->second;
+  const auto fenced = fences_.find(fence_key(group_, simdgroup_));
+  if (fenced != fences_.end()) access.fences = fenced->second;
   // Who writes what is there already, as many do to raise a flag, changes nothing that another has written.
   const bool changes = !site.has_value() || std::memcmp(address, &values[lane], site.bytes) != 0;
   bool reported = false;

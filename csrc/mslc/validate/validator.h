@@ -90,7 +90,7 @@ class Validator {
   void find_races(const void* address, const Object& object, const uint64_t* values, unsigned lane, const CheckSite& site);
   void report_race(const Access& before, const void* address, const Object& object, unsigned lane, const CheckSite& site);
   void report_barrier(uint32_t site, const std::string& what);
-  /// Whether fences, with atomic operations that nobody follows, may have ordered an earlier access and one that is made now.
+  /// Whether fences, with atomic operations that nobody follows, may have ordered an earlier access and one made now.
   bool may_be_fenced(const Access& before) const;
   uint64_t fence_key(uint64_t group, unsigned simdgroup) const { return group * kMaxSimdgroups + simdgroup; }
   std::string place_text(const void* address, const std::optional<Object>& object, const CheckSite& site) const;
@@ -126,7 +126,8 @@ class CurrentValidator {
   CurrentValidator& operator=(const CurrentValidator&) = delete;
 };
 
-/// Does `work`, part of a check. Compiled code cannot be unwound: a fault for whose text there is no memory goes undescribed.
+/// Does `work`, part of a check. Compiled code cannot be unwound: a fault for whose text there is no memory is counted,
+/// not described.
 template <class Work>
 void without_exceptions(Work work) noexcept {
   try {
