@@ -33,15 +33,22 @@ def test_concatenated_targets_and_lengths_as_tensors():
 def test_another_blank_strides_and_many_states():
     x = sample(2, 90, 7)
     targets = labels(7, 2, 40) - 1
-    assert_agrees(lambda x, t: F.ctc_loss(x.transpose(0, 1).log_softmax(2), t, (90, 80), (40, 33), blank=6), x, targets, rtol=1e-3, atol=1e-4)
+
+    def loss(x, targets):
+        return F.ctc_loss(x.transpose(0, 1).log_softmax(2), targets, (90, 80), (40, 33), blank=6)
+
+    assert_agrees(loss, x, targets, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("zero_infinity", [False, True])
 def test_targets_that_do_not_fit(zero_infinity):
     x, targets = sample(4, 2, 5).log_softmax(2), labels(5, 2, 4)
     targets[0] = 2  # four equal labels take seven steps
-    function = lambda x, t: F.ctc_loss(x, t, (4, 4), (4, 2), reduction="none", zero_infinity=zero_infinity)  # noqa: E731
-    assert_agrees(function, x, targets, **CLOSE)
+
+    def loss(x, targets):
+        return F.ctc_loss(x, targets, (4, 4), (4, 2), reduction="none", zero_infinity=zero_infinity)
+
+    assert_agrees(loss, x, targets, **CLOSE)
 
 
 def test_bad_arguments_are_refused():

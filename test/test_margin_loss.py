@@ -25,7 +25,6 @@ def test_multi_margin_loss(shape, reduction):
     weight, target = sample(classes, seed=4).abs(), labels(classes, shape[:-1])
     for p in (1, 2):
         assert_agrees(lambda x, t: F.multi_margin_loss(x, t, p, reduction=reduction), x, target)
-        assert_agrees(lambda x, t, w: F.multi_margin_loss(x, t, p, 0.7, w, reduction=reduction), x, target, weight, backward=False)
     assert_agrees(lambda x, t: F.multi_margin_loss(x, t, 1, 0.7, weight.to(x.device), reduction=reduction), x, target)
 
 
@@ -51,7 +50,8 @@ def test_strided_inputs():
 
 def test_a_label_out_of_range_raises():
     x = sample(2, 4).to("metal")
-    for function, target in ((F.multi_margin_loss, [0, 4]), (F.multilabel_margin_loss, [[0, 4, -1, -1], [-2, 0, 0, 0]])):
+    bad = [(F.multi_margin_loss, [0, 4]), (F.multilabel_margin_loss, [[0, 4, -1, -1], [-2, 0, 0, 0]])]
+    for function, target in bad:
         with pytest.raises(RuntimeError, match="out of range"):
             function(x, torch.tensor(target, device="metal")).item()
             torch.accelerator.synchronize()

@@ -73,11 +73,14 @@ Tensor& scaled_mm_out(const Tensor& a, const Tensor& b, const Tensor& scale_a, c
 
 /// The only scale of an operand. A recipe says what it is for; blocks and swizzles are not implemented.
 const Tensor& only_scale(const char* name, TensorList scales, IntArrayRef recipes, IntArrayRef swizzles) {
-  const auto is = [](IntArrayRef list, auto value) { return list.size() == 1 && list[0] == static_cast<int64_t>(value); };
+  using at::blas::ScalingType, at::blas::SwizzleType;
+  const auto is = [](IntArrayRef list, auto value) {
+    return list.size() == 1 && list[0] == static_cast<int64_t>(value);
+  };
   TORCH_CHECK_NOT_IMPLEMENTED(
-      scales.size() == 1 && (is(recipes, at::blas::ScalingType::TensorWise) || is(recipes, at::blas::ScalingType::RowWise)),
+      scales.size() == 1 && (is(recipes, ScalingType::TensorWise) || is(recipes, ScalingType::RowWise)),
       "_scaled_mm on metal: ", name, " must be scaled as a whole or by rows");
-  TORCH_CHECK_NOT_IMPLEMENTED(swizzles.empty() || is(swizzles, at::blas::SwizzleType::NO_SWIZZLE),
+  TORCH_CHECK_NOT_IMPLEMENTED(swizzles.empty() || is(swizzles, SwizzleType::NO_SWIZZLE),
                               "_scaled_mm on metal: scales must not be swizzled");
   return scales[0];
 }
