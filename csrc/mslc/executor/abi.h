@@ -38,4 +38,11 @@ inline constexpr char kCheckBarrier[] = "mslc_check_barrier";
 using CheckFence = void (*)();
 inline constexpr char kCheckFence[] = "mslc_check_fence";
 
+/// What code that logs calls: `part` (a LogPart) of the message of each active lane is the lane's value.
+using LogLanes = void (*)(const uint64_t* values, uint32_t mask, uint32_t part);
+inline constexpr char kLogLanes[] = "mslc_log_lanes";
+/// A level begins a message, and its format ends it. Subsystem, category and format are addresses of C strings; a word is
+/// an element of an argument (see log_format.h).
+enum class LogPart : uint32_t { Level, Subsystem, Category, Word, Format };
+
 }  // namespace mslc

@@ -7,6 +7,7 @@
 
 #include "executor/abi.h"
 #include "executor/guard.h"
+#include "executor/log.h"
 #include "executor/object_loader.h"
 #include "executor/ring.h"
 #include "validate/validator.h"
@@ -62,6 +63,7 @@ const std::map<std::string, void*>& symbols() {
       {kCheckBarrier, reinterpret_cast<void*>(&checked_barrier)},
       {kCheckFence, reinterpret_cast<void*>(&checked_fence)},
       {kCheckLanes, reinterpret_cast<void*>(&check_lanes)},
+      {kLogLanes, reinterpret_cast<void*>(&log_lanes)},
   };
   return symbols;
 }

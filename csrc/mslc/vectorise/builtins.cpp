@@ -103,6 +103,7 @@ void Vectoriser::widen_builtin(llvm::CallInst& call, llvm::StringRef name) {
   // Lanes run in lockstep: memory is in order.
   if (name == "__msl_simdgroup_barrier") return replaced_.push_back(&call);
   if (name.starts_with("__msl_check_")) return widen_check(call, name);
+  if (name == "__msl_log") return widen_log(call);
   Builder b(&call);
   llvm::Value* mask = mask_of(call);
   if (name.starts_with("__msl_matrix_load")) return set_lanes(call, matrix_load(b, call));

@@ -87,6 +87,7 @@ class Vectoriser {
   // builtins.cpp, checks.cpp, matrices.cpp, atomics.cpp
   void widen_builtin(llvm::CallInst& call, llvm::StringRef name);
   void widen_check(llvm::CallInst& call, llvm::StringRef name);
+  void widen_log(llvm::CallInst& call);
   llvm::Value* all_lanes_hold(Builder& b, llvm::Value* condition, llvm::Value* mask);
   llvm::Value* last_lane_holds(Builder& b, llvm::Value* condition);
   llvm::Value* permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);

@@ -17,6 +17,8 @@ void check_variables(clang::ASTContext& context, Declarations declarations);
 void check_functions(clang::ASTContext& context, Declarations declarations);
 /// Types and operands that Metal lacks.
 void check_types(clang::ASTContext& context, Declarations declarations);
+/// Formats of os_log and their arguments.
+void check_log_formats(clang::ASTContext& context, Declarations declarations);
 
 /// All of them, on what the user declared.
 inline void check(clang::ASTContext& context, Declarations declarations, const WrittenSpaces& written) {
@@ -24,6 +26,7 @@ inline void check(clang::ASTContext& context, Declarations declarations, const W
   check_variables(context, declarations);
   check_functions(context, declarations);
   check_types(context, declarations);
+  check_log_formats(context, declarations);
 }
 
 }  // namespace mslc
