@@ -229,3 +229,9 @@ def test_concatenation_promotes_dtypes():
     assert_agrees(lambda x, y: torch.cat([x, y]), sample(5), sample(4, dtype=torch.int32))
     assert_agrees(lambda x, y: torch.cat([x, y]), sample(5, dtype=torch.float16), sample(4), rtol=1e-3, atol=1e-3)
     assert_agrees(lambda x, y: torch.cat([x, y > 0]), sample(5, dtype=torch.uint8), sample(4), backward=False)
+
+
+def test_take_from_a_view_with_gaps():
+    x = torch.arange(40).reshape(4, 5, 2)
+    index = torch.tensor([[3, -1], [7, 19]])
+    assert torch.equal(x.to("metal")[..., 0].take(index.to("metal")).cpu(), x[..., 0].take(index))

@@ -218,3 +218,8 @@ def test_equal():
 def test_trace_and_renorm():
     assert_agrees(lambda x: x.trace(), sample(5, 7))
     assert_agrees(lambda x: x.renorm(2, 0, 1.5), sample(5, 7), rtol=1e-5, atol=1e-5)
+
+
+def test_maximum_norm_of_complex_numbers_has_a_gradient():
+    x = torch.randn(20, 50, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+    assert_agrees(lambda z: torch.linalg.vector_norm(z, float("inf"), 1), x)

@@ -1,6 +1,7 @@
 // Scans along a dimension: cumsum, cumprod, logcumsumexp, cummax, cummin.
 #include <ATen/WrapDimUtils.h>
 #include <ATen/native/ReduceOps.h>
+#include <ATen/native/Resize.h>
 
 #include <algorithm>
 #include <string>
@@ -52,6 +53,8 @@ void cumprod(const Tensor& result, const Tensor& self, int64_t dim) {
 }
 void logcumsumexp(Tensor& result, const Tensor& self, int64_t dim) {
   check_domain("logcumsumexp", Domain::field, self.scalar_type());
+  at::maybe_wrap_dim(dim, self.dim());
+  at::native::resize_output(result, self.sizes());
   launch_scan("logcumsumexp_op", self, dim, result, result);
 }
 

@@ -21,6 +21,8 @@ constexpr const char* kFloat64 = "powers in float64, without which integers woul
 
 constexpr HostOperator kHostOperators[] = {
     {"_linalg_svd.U", kSerial},
+    {"_linalg_eigvals", kSerial},
+    {"linalg_eigvals.out", kSerial},
     {"_linalg_eigh.eigenvalues", kSerial},
     {"linalg_eig.out", kSerial},
     {"linalg_lstsq.out", kSerial},

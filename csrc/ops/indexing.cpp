@@ -292,7 +292,7 @@ void index_copy_stub_kernel(at::TensorIterator& iter, int64_t, int64_t size, int
 void take_stub_kernel(at::TensorIterator& iter, const at::TensorBase& input) {
   const Tensor flat = Tensor(input).reshape(-1), out = iter.tensor(0);
   const Tensor source = flat.as_strided(out.sizes(), at::DimVector(out.dim(), 0));
-  const int64_t size = flat.numel(), bytes = flat.element_size();
+  const int64_t size = flat.numel(), bytes = byte_stride(flat, 0);
   index_get(index_iterator(out, source, iter.tensor(1)), {size, bytes});
 }
 

@@ -39,12 +39,17 @@ float gradient_scale(const Samples& samples, int64_t reduction) {
   return 1.0f / (samples.classes * (reduction == Reduction::Mean ? samples.count : 1));
 }
 
+void check_labels(const Tensor& target) {
+  TORCH_CHECK(target.scalar_type() == at::kLong, "expected scalar type Long but found ", target.scalar_type());
+}
+
 // ---- One label for each sample ----
 
 MarginLossParams multi_margin_params(const Tensor& self, const Tensor& target, const Scalar& p, const Scalar& margin,
                                      const OptionalTensor& weight, Samples& samples) {
   TORCH_CHECK(p.equal(1) || p.equal(2), "only p == 1 and p == 2 supported");
   at::native::multi_margin_loss_shape_check(samples.count, samples.classes, self.dim(), self, target, weight);
+  check_labels(target);
   MarginLossParams params{};
   params.classes = samples.classes;
   params.squared = p.equal(2);
@@ -88,6 +93,7 @@ Tensor multi_margin_loss_backward(const Tensor& grad, const Tensor& self, const 
 
 MarginLossParams multilabel_params(const Tensor& self, const Tensor& target, Samples& samples) {
   at::native::multilabel_margin_loss_shape_check(samples.count, samples.classes, self.dim(), self, target);
+  check_labels(target);
   MarginLossParams params{};
   params.classes = samples.classes;
   params.scale = 1.0f / samples.classes;

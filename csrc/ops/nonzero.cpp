@@ -1,5 +1,6 @@
 // nonzero, and what selects by a mask.
 #include <ATen/ExpandUtils.h>
+#include <ATen/MemoryOverlap.h>
 #include <ATen/ceil_div.h>
 #include <ATen/native/Resize.h>
 #include <ATen/ops/empty.h>
@@ -78,6 +79,9 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
 Tensor& masked_select_out(const Tensor& self, const Tensor& mask, Tensor& out) {
   TORCH_CHECK(self.scalar_type() == out.scalar_type(),
               "masked_select(): self and result must have the same scalar type");
+  at::assert_no_internal_overlap(out);
+  at::assert_no_overlap(out, self);
+  at::assert_no_overlap(out, mask);
   const Tensor selected = torch_metal::masked_select(self, mask);
   at::native::resize_output(out, selected.sizes());
   return out.copy_(selected);

@@ -114,6 +114,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "logical_not.out", at::native::logical_not_out);
   METAL_IMPL(m, "logit", at::native::logit);
   METAL_IMPL(m, "logit.out", at::native::logit_out);
+  METAL_IMPL(m, "logit_", at::native::logit_);
+  METAL_IMPL(m, "mvlgamma.out", at::native::mvlgamma_out);
   METAL_IMPL(m, "nan_to_num.out", at::native::nan_to_num_out);
   METAL_IMPL(m, "isnan", at::native::isnan);
 }
