@@ -46,7 +46,8 @@ class LogFormatCheck : public CheckVisitor<LogFormatCheck> {
       const clang::Expr& argument = *call.getArg(i + 1);
       const clang::QualType type = argument.getType().getNonReferenceType().getUnqualifiedType();
       if (!fits(specifiers[i], type)) {
-        report(argument.getExprLoc(), "'%0' is not for an argument of type '%1'", text_of(specifiers[i]), type.getAsString());
+        report(argument.getExprLoc(), "'%0' is not for an argument of type '%1'", text_of(specifiers[i]),
+               type.getAsString());
       }
     }
   }

@@ -21,7 +21,9 @@ bool is_named(const clang::FunctionDecl& function, llvm::StringRef name) {
   return function.getDeclName().isIdentifier() && function.getName() == name;
 }
 
-bool is_truth_of(const clang::FunctionDecl& function) { return is_library(function) && is_named(function, "__truth_of"); }
+bool is_truth_of(const clang::FunctionDecl& function) {
+  return is_library(function) && is_named(function, "__truth_of");
+}
 
 // A truth, or one made of truths that have become vectors of bool.
 bool may_be_truth(const clang::Expr* expression) {
