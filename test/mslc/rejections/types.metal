@@ -222,6 +222,16 @@
     float4 x = 1; int4 n = int4(x < 2) + int4(x > 0); bool4 m = (x < 2) & (x > 0); o[i] = n.x + m.x;
   }
 
+//// sum that becomes a bool4
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    bool4 m = true; m += m; o[i] = m.x;
+//                    ^ arithmetic is not for vectors of bool; convert them first
+  }
+//// ok
+  kernel void k(device float* o, uint i [[thread_position_in_grid]]) {
+    bool4 m = true; m |= m; o[i] = m.x;
+  }
+
 //// comparison as an argument of another type
   int4 f(int4 x) { return x; }
   kernel void k(device float* o, uint i [[thread_position_in_grid]]) {

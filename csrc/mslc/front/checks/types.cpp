@@ -63,20 +63,14 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
   }
 
   bool VisitBinaryOperator(clang::BinaryOperator* binary) {
-    if (!check_arithmetic(*binary)) return true;
-    if (is_truth(binary)) {
+    if (is_bool_arithmetic(*binary)) {
+      report(binary->getOperatorLoc(), "arithmetic is not for vectors of bool; convert them first");
+    } else if (is_truth(binary)) {
       accept_truth(binary->getLHS());
       accept_truth(binary->getRHS());
       check_truth(*binary, binary->getOperatorLoc());
     }
     return true;
-  }
-
-  bool check_arithmetic(const clang::BinaryOperator& binary) {
-    const bool arithmetic = binary.isMultiplicativeOp() || binary.isAdditiveOp() || binary.isShiftOp();
-    if (!arithmetic || !is_bool_vector(binary.getLHS()->IgnoreParenImpCasts()->getType())) return true;
-    report(binary.getOperatorLoc(), "arithmetic is not for vectors of bool; convert them first");
-    return false;
   }
 
   bool VisitUnaryOperator(clang::UnaryOperator* unary) {
@@ -103,6 +97,16 @@ class TypeCheck : public CheckVisitor<TypeCheck> {
   static bool is_bool_vector(clang::QualType type) {
     const auto* vector = type->getAs<clang::ExtVectorType>();
     return vector && vector->getElementType()->isSpecificBuiltinType(clang::BuiltinType::SChar);
+  }
+
+  // The result would be a vector of bool that holds more than 0 and 1.
+  static bool is_bool_arithmetic(const clang::BinaryOperator& binary) {
+    const auto code = binary.isCompoundAssignmentOp()
+                          ? clang::BinaryOperator::getOpForCompoundAssignment(binary.getOpcode())
+                          : binary.getOpcode();
+    const bool arithmetic = clang::BinaryOperator::isMultiplicativeOp(code) ||
+                            clang::BinaryOperator::isAdditiveOp(code) || clang::BinaryOperator::isShiftOp(code);
+    return arithmetic && is_bool_vector(binary.getType());
   }
 
   void accept_truth(const clang::Expr* expression) { accepted_.insert(expression->IgnoreParenImpCasts()); }
