@@ -22,6 +22,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Timer
 
+import torch
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 WORKLIST = Path(__file__).parent / "opinfo" / "worklist.txt"
@@ -131,19 +133,38 @@ def overload_routes(outcomes: list[dict]) -> dict[str, str]:
     return {name: min(routes, key=order.index) for name, routes in taken.items()}
 
 
+def is_view(name: str) -> bool:
+    """Whether the overload makes a view, or a tensor without memory: it runs no kernel, and no call is counted."""
+    packet, _, overload = name.partition(".")
+    schema = getattr(getattr(torch.ops.aten, packet), overload or "default")._schema
+    aliases = [result.alias_info for result in schema.returns]
+    return name == "_efficientzerotensor" or any(alias and not alias.is_write for alias in aliases)
+
+
+def worklist_routes(outcomes: list[dict]) -> dict[str, str]:
+    """The route of every overload of the worklist. Where metal registers the functional form beside ``.out``, PyTorch
+    calls that."""
+    routes = overload_routes(outcomes)
+
+    def route(name: str) -> str:
+        taken = routes.get(name) or routes.get(name.removesuffix(".out"))
+        return taken or ("view" if is_view(name) else "not reached")
+
+    return {name: route(name) for name in WORKLIST.read_text().split()}
+
+
 def summary(outcomes: list[dict]) -> dict:
     """All figures."""
-    worklist = WORKLIST.read_text().split()
-    routes = overload_routes(outcomes)
+    routes = worklist_routes(outcomes)
     held = [o for o in outcomes if o["dtype"] not in NO_GPU_HAS]
 
     def by_route(some):
         return dict(Counter(o["worst_route"] for o in some if passed(o)))
 
     return {
-        "overloads": len(worklist),
-        "overloads_by_route": dict(Counter(routes.get(name, "not reached") for name in worklist)),
-        "overloads_not_native": {n: routes.get(n, "not reached") for n in worklist if routes.get(n) not in ("msl", "mps_graph")},
+        "overloads": len(routes),
+        "overloads_by_route": dict(Counter(routes.values())),
+        "overloads_not_native": {name: route for name, route in routes.items() if route not in ("msl", "mps_graph")},
         "pairs": len(outcomes),
         "pairs_passed": sum(map(passed, outcomes)),
         "pairs_passed_by_worst_route": by_route(outcomes),

@@ -21,6 +21,7 @@ KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
     ("in_place", "addr", "bool"): "a 0-d tensor of bool is taken for a matrix",
     ("forward", "torch._scaled_mm", "float8_e5m2fnuz"): "scales in float64, which only the CPU takes",
     ("conjugated", "conj", "complex32"): "the CPU cannot copy a conjugated and negated view of complex halves",
+    ("backward", "cov", "bfloat16"): "a weight's gradient is a difference of equal sums of about 100 and comes out as 3e-5",
     ("forward_mode", "erfinv", "float32"): "c10/metal's erfinv is off by 2 ulp near 1, where the derivative is large",
     **{
         (test, name, "*"): _SPARSE

@@ -32,9 +32,11 @@ class HostCall {
     for (const c10::IValue& argument : arguments) converted.push_back(to_host(argument));
   }
 
-  /// CPU kernels may have resized what they wrote to; the metal tensors follow.
+  /// CPU kernels may have resized what they wrote to, or conjugated it lazily; the metal tensors follow.
   void write_back() {
     for (const Aliased& a : aliased_) {
+      a.original._set_conj(a.alias.is_conj());
+      a.original._set_neg(a.alias.is_neg());
       const void* const where = a.original.storage().data();
       if (a.alias.storage().data() == where && a.alias.sizes() == a.original.sizes() &&
           a.alias.strides() == a.original.strides())

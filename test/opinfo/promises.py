@@ -9,7 +9,7 @@ from torch.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOpti
 from torch.utils._pytree import tree_flatten, tree_map
 
 #: OpInfos that name the position of one of several equal elements, any of them; their arguments before dim.
-TIES = {"kthvalue": 1, "mode": 0, "sort": 0, "topk": 1}
+TIES = {"argsort": 0, "kthvalue": 1, "mode": 0, "msort": 0, "sort": 0, "topk": 1}
 
 #: OpInfos whose tensors beside the input stay on the CPU whatever the device.
 HOST_ARGUMENTS = {"tensor_split"}
@@ -56,17 +56,19 @@ def values_at_positions(name: str, sample, results):
     dim = sample.kwargs.get("dim", sample.args[before] if len(sample.args) > before else -1)
     source = sample.input.detach().cpu()
 
-    def settled(result):
-        if not _is_named(result):
-            return result
-        values, indices = result
+    def values_at(indices):
         keeps_dim = indices.dim() == source.dim()
         at = indices if keeps_dim else indices.unsqueeze(dim)
         if at.dim() and at.numel():
             ordered = at.sort(dim)[0]
             assert ordered.diff(dim=dim).ne(0).all(), "one position twice"
         found = source.gather(dim, at)
-        return values, found if keeps_dim else found.squeeze(dim)
+        return found if keeps_dim else found.squeeze(dim)
+
+    def settled(result):
+        if _is_named(result):
+            return result[0], values_at(result[1])
+        return values_at(result) if name == "argsort" else result
 
     return tree_map(settled, results, is_leaf=_is_named)
 
