@@ -55,6 +55,16 @@ def compare(metal: Callable[[], object], cpu: Callable[[], object], budget: floa
     return Timing(statistics.median(samples[0]), statistics.median(samples[1]), len(samples[0]))
 
 
+def seconds_a_call(metal: Callable[[], object], cpu: Callable[[], object], calls: int) -> Timing:
+    """Calls both `calls` times in a row, in turn; the device works along and may still be at it after the last call."""
+    samples: list[list[float]] = [[], []]
+    for _ in range(MIN_SAMPLES):
+        for call, times in zip((metal, cpu), samples, strict=True):
+            times.append(_seconds(call, calls, _nothing))
+            torch.metal.synchronize()
+    return Timing(statistics.median(samples[0]), statistics.median(samples[1]), MIN_SAMPLES)
+
+
 def median_seconds(call: Callable[[], object], samples: int) -> float:
     """The median of `samples` calls."""
     return statistics.median(_seconds(call, 1, _nothing) for _ in range(samples))

@@ -30,6 +30,26 @@ def save(path: Path, results: list[dict], title: str) -> None:
     plt.close(figure)
 
 
+def save_operators(path: Path, results: list[dict], sizes: dict[str, int], title: str) -> None:
+    """Draws results of bench.ops into a PNG at `path`: a row for each operator, a dot for each size."""
+    names = list(dict.fromkeys(result["name"] for result in results))
+    figure, axes = plt.subplots(figsize=(9, 2 + 0.17 * len(names)), layout="constrained")
+    for label, size in sizes.items():
+        some = [result for result in results if result["elements"] == size]
+        axes.plot([r["ratio"] for r in some], [names.index(r["name"]) for r in some], "o", label=f"{label}: {size:,}")
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_xlabel("time on metal / time on the CPU")
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    axes.set_title(title, fontsize=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
 def _draw_ratios(axes: plt.Axes, results: list[dict]) -> None:
     names = [result["name"] for result in results]
     ratios = [result["ratio"] for result in results]
