@@ -29,7 +29,7 @@ KERNELS = {
     "optimizer": ["fused_adam<float>"],
     "loss": ["nll_forward<float, long>", "bce_backward<half>"],
     "random": ["dropout<float>"],
-    "sort": ["sort_blocks<float>", "sort_merge<int>"],
+    "sort": ["sort_blocks<float, long>", "sort_merge<int, int, long>"],
     "pooling": ["max_pool<float>", "average_pool_backward<half>"],
     "convolution": ["convolve_each<float>", "weight_gradient<float, 32, 32>"],
     "cholesky": ["factor_block<float>"],

@@ -22,30 +22,53 @@ struct Sorted {
   Tensor values, indices;
 };
 
-Sorted sort_rows(const Tensor& rows, bool descending) {
-  Sorted sorted{at::empty_like(rows), at::empty(rows.sizes(), rows.options().dtype(at::kLong))};
-  if (rows.numel() == 0) return sorted;
-  const uint64_t size = rows.size(-1), count = rows.numel() / size;
+/// The first `kept` elements of sorted rows: blocks are sorted, then runs are merged in pairs, which halves their number.
+Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept) {
+  const uint64_t size = rows.size(-1);
+  auto sizes = rows.sizes().vec();
+  const auto room_for = [&](uint64_t row, at::ScalarType place) {
+    sizes.back() = row;
+    return Sorted{at::empty(sizes, rows.options()), at::empty(sizes, rows.options().dtype(place))};
+  };
+  if (rows.numel() == 0 || kept == 0) return room_for(kept, at::kLong);
   TORCH_CHECK_NOT_IMPLEMENTED(size < (uint64_t{1} << 31), "metal: sorting rows of more than 2^31 elements");
-  SortParams params{uint32_t(size), kSortBlock, descending};
+  const uint64_t count = rows.numel() / size;
   const std::string_view type = metal_type(rows.scalar_type());
-  const uint64_t threads = std::clamp<uint64_t>((size + 31) / 32 * 32, 32, 256);
-  launch_groups(kernel("sort", "sort_blocks", {type}), {(size + kSortBlock - 1) / kSortBlock, count}, {threads}, rows,
-                sorted.values, sorted.indices, params);
-  Sorted other;
-  if (size > kSortBlock) other = {at::empty_like(sorted.values), at::empty_like(sorted.indices)};
-  for (; params.width < size; params.width *= 2) {
-    launch_threads(kernel("sort", "sort_merge", {type}), {size, count}, {256}, sorted.values, sorted.indices,
-                   other.values, other.indices, params);
-    std::swap(sorted, other);
+
+  // Runs of `width` elements become runs twice that long, or of `kept`.
+  SortParams p{};
+  p.descending = descending;
+  const auto step = [&](uint64_t row, uint64_t width, uint64_t longer) {
+    const uint64_t runs = (row + longer - 1) / longer;
+    p.size = row;
+    p.width = width;
+    p.kept = std::min<uint64_t>(longer, kept);
+    p.out_size = (runs - 1) * p.kept + std::min<uint64_t>(row - (runs - 1) * longer, p.kept);
+    p.tiles = (p.kept + kSortBlock - 1) / kSortBlock;
+    const bool last = runs == 1;
+    return std::tuple{room_for(p.out_size, last ? at::kLong : at::kInt), runs, last ? "long" : "int"};
+  };
+  const auto threads = [](uint64_t elements) {
+    return Extent{std::clamp<uint64_t>((elements / kSortItems + 31) / 32 * 32, 32, kSortBlock / kSortItems)};
+  };
+
+  auto [sorted, runs, place] = step(size, 1, kSortBlock);
+  launch_groups(kernel("sort", "sort_blocks", {type, place}), {runs, count}, threads(size + kSortItems - 1), rows,
+                sorted.values, sorted.indices, p);
+  while (runs > 1) {
+    const std::string_view before = place;
+    const Sorted from = sorted;
+    std::tie(sorted, runs, place) = step(p.out_size, p.kept, 2 * uint64_t{p.kept});
+    launch_groups(kernel("sort", "sort_merge", {type, before, place}), {runs * p.tiles, count},
+                  threads(p.kept + kSortItems - 1), from.values, from.indices, sorted.values, sorted.indices, p);
   }
   return sorted;
 }
 
-/// Sorts along `dim`, which comes last in the result.
-Sorted sort_along(const Tensor& self, int64_t dim, bool descending) {
+/// Sorts along `dim`, which comes last in the result; the first `kept` elements if they are given.
+Sorted sort_along(const Tensor& self, int64_t dim, bool descending, std::optional<int64_t> kept = {}) {
   const Tensor rows = self.dim() == 0 ? self.reshape({1}) : self.movedim(dim, -1).contiguous();
-  return sort_rows(rows, descending);
+  return sort_rows(rows, descending, kept.value_or(rows.size(-1)));
 }
 
 void sort(const at::TensorBase& self, const at::TensorBase& values, const at::TensorBase& indices, int64_t dim,
@@ -63,9 +86,9 @@ struct TopK : at::meta::structured_topk {
       indices.zero_();
       return;
     }
-    const Sorted sorted = sort_along(self, dim, largest);
-    values.copy_(sorted.values.narrow(-1, 0, k).movedim(-1, dim));
-    indices.copy_(sorted.indices.narrow(-1, 0, k).movedim(-1, dim));
+    const Sorted sorted = sort_along(self, dim, largest, k);
+    values.copy_(sorted.values.movedim(-1, dim));
+    indices.copy_(sorted.indices.movedim(-1, dim));
   }
 };
 

@@ -7,12 +7,19 @@
 
 namespace torch_metal {
 
-enum : uint32_t { kSortBlock = 1024 };  // elements that a threadgroup sorts in its own memory
+enum : uint32_t {
+  kSortBlock = 1024,  // elements that a threadgroup orders in its own memory
+  kSortItems = 8      // elements of it that a thread orders
+};
 
-/// Dense rows; each is sorted by itself.
+/// Dense rows; each is sorted by itself. A row comes in as sorted runs of `width` elements and goes out as fewer of
+/// them, of `kept` elements each; the last may be shorter. The first step makes runs from blocks.
 struct SortParams {
-  uint32_t size;   // of a row
-  uint32_t width;  // of the sorted runs that are merged
+  uint32_t size;      // of a row that comes in
+  uint32_t out_size;  // of one that goes out
+  uint32_t width;
+  uint32_t kept;
+  uint32_t tiles;  // that a run which goes out is made in
   uint32_t descending;
 };
 
