@@ -58,3 +58,22 @@ def test_a_model_moves_over_by_changing_one_string():
         return layer.weight.grad.cpu()
 
     torch.testing.assert_close(gradient("metal"), gradient("cpu"))
+
+
+def test_parameters_stay_the_same_objects_when_a_module_moves(device):
+    """So layers that share a weight still do, and an optimizer made before still has it."""
+    model = nn.ModuleList([nn.Embedding(4, 3), nn.Linear(3, 4, bias=False)])
+    model[1].weight = model[0].weight
+    weight, optimizer = model[0].weight, torch.optim.SGD(model.parameters(), lr=1.0)
+    model[0].weight.grad = torch.ones(4, 3)
+    model.to(device)
+    assert weight.is_metal and weight.grad.is_metal and model[0].weight is model[1].weight is weight
+    before = weight.detach().cpu()
+    optimizer.zero_grad()
+    model[1](model[0](torch.arange(4, device=device))).sum().backward()
+    optimizer.step()
+    model.to(device).cpu()
+    assert not weight.is_metal and model[1].weight is weight
+    expected = before.clone().requires_grad_()
+    nn.functional.linear(expected, expected).sum().backward()
+    torch.testing.assert_close(weight, before - expected.grad)
