@@ -8,42 +8,50 @@
 namespace mslc {
 
 // Blocks are split last: masks and joins are found by block.
-void Vectoriser::defer(llvm::Instruction& access) {
-  Builder b(&access);
-  bool is_load = llvm::isa<llvm::LoadInst>(access);
-  llvm::Type* type = is_load ? static_cast<llvm::Type*>(lane_vector(access.getType())) : b.getInt1Ty();
-  auto* placeholder = new llvm::FreezeInst(llvm::PoisonValue::get(type), "", access.getIterator());
-  guarded_accesses_.push_back({&access, mask_of(access), placeholder});
-  if (is_load)
-    set_lanes(access, placeholder);
+void Vectoriser::defer(const Neighbours& accesses) {
+  const bool are_loads = llvm::isa<llvm::LoadInst>(accesses.accesses.front());
+  llvm::Instruction* place = are_loads ? accesses.accesses.front() : accesses.accesses.back();
+  Builder b(place);
+  GuardedAccess guarded{accesses, mask_of(*place), {}};
+  auto hold_place = [&](llvm::Type* type) {
+    guarded.placeholders.push_back(new llvm::FreezeInst(llvm::PoisonValue::get(type), "", place->getIterator()));
+    return guarded.placeholders.back();
+  };
+  if (are_loads)
+    for (llvm::Instruction* load : accesses.accesses) set_lanes(*load, hold_place(lane_vector(load->getType())));
   else
-    replaced_.push_back(&access);
+    hold_place(b.getInt1Ty());
+  guarded_accesses_.push_back(std::move(guarded));
 }
 
 void Vectoriser::expand(const GuardedAccess& guarded) {
   llvm::Instruction* in_order = nullptr;
   llvm::Instruction* wrapped = nullptr;
-  llvm::Value* address = llvm::getLoadStorePointerOperand(guarded.access);
-  llvm::Value* holds = guard(address);
+  const auto& accesses = guarded.accesses.accesses;
+  auto address = [](llvm::Instruction* access) { return llvm::getLoadStorePointerOperand(access); };
+  llvm::Value* holds = guard(address(accesses.front()));
   llvm::MDNode* likely = llvm::MDBuilder(function_.getContext()).createLikelyBranchWeights();
-  llvm::SplitBlockAndInsertIfThenElse(holds, guarded.placeholder->getIterator(), &in_order, &wrapped, likely);
+  llvm::SplitBlockAndInsertIfThenElse(holds, guarded.placeholders.front()->getIterator(), &in_order, &wrapped, likely);
   Builder fast(in_order), slow(wrapped);
-  if (auto* store = llvm::dyn_cast<llvm::StoreInst>(guarded.access)) {
-    store_lanes(fast, *store, shapes_.of(address), guarded.mask);
-    scatter(slow, *store, recompute(slow, address), guarded.mask);
-    guarded.placeholder->eraseFromParent();
+  if (llvm::isa<llvm::StoreInst>(accesses.front())) {
+    store_in_order(fast, guarded.accesses, guarded.mask);
+    for (llvm::Instruction* store : accesses)
+      scatter(slow, llvm::cast<llvm::StoreInst>(*store), recompute(slow, address(store)), guarded.mask);
+    guarded.placeholders.front()->eraseFromParent();
     return;
   }
-  auto* load = llvm::cast<llvm::LoadInst>(guarded.access);
-  llvm::Value* neighbours = load_lanes(fast, *load, shapes_.of(address), guarded.mask);
-  llvm::Value* gathered = gather(slow, *load, recompute(slow, address), guarded.mask);
-  Builder join(guarded.placeholder);
-  llvm::PHINode* value = join.CreatePHI(neighbours->getType(), 2);
-  value->addIncoming(neighbours, in_order->getParent());
-  value->addIncoming(gathered, wrapped->getParent());
-  lanes_[load] = value;
-  guarded.placeholder->replaceAllUsesWith(value);
-  guarded.placeholder->eraseFromParent();
+  Builder join(guarded.placeholders.front());
+  auto in_fast = load_in_order(fast, guarded.accesses, guarded.mask);
+  for (auto [access, neighbours, placeholder] : llvm::zip(accesses, in_fast, guarded.placeholders)) {
+    auto& load = llvm::cast<llvm::LoadInst>(*access);
+    llvm::Value* gathered = gather(slow, load, recompute(slow, address(&load)), guarded.mask);
+    llvm::PHINode* value = join.CreatePHI(neighbours->getType(), 2);
+    value->addIncoming(neighbours, in_order->getParent());
+    value->addIncoming(gathered, wrapped->getParent());
+    lanes_[&load] = value;
+    placeholder->replaceAllUsesWith(value);
+  }
+  for (llvm::Instruction* placeholder : guarded.placeholders) placeholder->eraseFromParent();
 }
 
 /// A scalar i1: the value's offsets hold.

@@ -73,12 +73,26 @@ std::string access_name(llvm::StringRef verb, llvm::Type* type, llvm::Instructio
 
 void Vectoriser::widen_load(llvm::LoadInst& load) {
   const Shape& address = shapes_.of(load.getPointerOperand());
-  if (address.is_uniform()) return;
-  if (address.is_guarded()) return defer(load);
+  if (address.is_uniform() || lanes_.contains(&load)) return;  // the latter was loaded with its neighbour
+  const Neighbours loads = neighbours(load);
+  if (address.is_guarded()) return defer(loads);
   Builder b(&load);
   llvm::Value* mask = mask_of(load);
-  set_lanes(load, address.is_offsets() ? load_lanes(b, load, address, mask)
-                                       : gather(b, load, lanes(load.getPointerOperand()), mask));
+  if (!address.is_offsets()) return set_lanes(load, gather(b, load, lanes(load.getPointerOperand()), mask));
+  for (auto [member, value] : llvm::zip(loads.accesses, load_in_order(b, loads, mask))) set_lanes(*member, value);
+}
+
+/// The lanes of loads whose addresses have known offsets from lane to lane.
+llvm::SmallVector<llvm::Value*, 4> Vectoriser::load_in_order(Builder& b, const Neighbours& loads, llvm::Value* mask) {
+  if (loads.apart > 0) return load_neighbours(b, loads);
+  auto& load = llvm::cast<llvm::LoadInst>(*loads.accesses.front());
+  return {load_lanes(b, load, shapes_.of(load.getPointerOperand()), mask)};
+}
+
+void Vectoriser::store_in_order(Builder& b, const Neighbours& stores, llvm::Value* mask) {
+  if (stores.apart > 0) return store_neighbours(b, stores);
+  auto& store = llvm::cast<llvm::StoreInst>(*stores.accesses.front());
+  store_lanes(b, store, shapes_.of(store.getPointerOperand()), mask);
 }
 
 llvm::Value* Vectoriser::load_lanes(Builder& b, llvm::LoadInst& load, const Shape& shape, llvm::Value* mask) {
@@ -137,18 +151,19 @@ llvm::Value* Vectoriser::gather_small(Builder& b, llvm::LoadInst& load, llvm::Va
 
 void Vectoriser::widen_store(llvm::StoreInst& store) {
   const Shape& address = shapes_.of(store.getPointerOperand());
-  if (address.is_guarded()) return defer(store);
+  if (address.is_uniform() && is_uniform(store.getValueOperand())) return;
+  replaced_.push_back(&store);
+  const Neighbours stores = neighbours(store);
+  if (stores.accesses.back() != &store) return;  // done with the last of them
+  if (address.is_guarded()) return defer(stores);
   Builder b(&store);
   llvm::Value* mask = mask_of(store);
-  if (address.is_uniform()) {
-    if (is_uniform(store.getValueOperand())) return;
+  if (address.is_uniform())
     store_last_lane(b, store, mask);
-  } else if (address.is_offsets()) {
-    store_lanes(b, store, address, mask);
-  } else {
+  else if (address.is_offsets())
+    store_in_order(b, stores, mask);
+  else
     scatter(b, store, lanes(store.getPointerOperand()), mask);
-  }
-  replaced_.push_back(&store);
 }
 
 // All lanes store to one place: as if in the order of lanes, the last active one's value stays.

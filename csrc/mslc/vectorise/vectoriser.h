@@ -62,9 +62,23 @@ class Vectoriser {
   llvm::Value* widen_division(Builder& b, llvm::BinaryOperator& division);
   llvm::Value* widen_call_by_lane(Builder& b, llvm::CallInst& call);
 
+  // interleaved.cpp
+  /// Loads or stores of one block that are elements of what each lane loads or stores.
+  struct Neighbours {
+    llvm::SmallVector<llvm::Instruction*, 4> accesses;  ///< in the order of the block
+    llvm::SmallVector<unsigned, 4> elements;            ///< of each access
+    unsigned apart = 0;  ///< elements from lane to lane; 0 if the access is one of its own
+  };
+  Neighbours neighbours(llvm::Instruction& access) const;
+  llvm::FixedVectorType* piece_type(llvm::Type* element) const;
+  llvm::SmallVector<llvm::Value*, 4> load_neighbours(Builder& b, const Neighbours& loads);
+  void store_neighbours(Builder& b, const Neighbours& stores);
+
   // memory.cpp
   void widen_load(llvm::LoadInst& load);
   void widen_store(llvm::StoreInst& store);
+  llvm::SmallVector<llvm::Value*, 4> load_in_order(Builder& b, const Neighbours& loads, llvm::Value* mask);
+  void store_in_order(Builder& b, const Neighbours& stores, llvm::Value* mask);
   llvm::Value* load_lanes(Builder& b, llvm::LoadInst& load, const Shape& shape, llvm::Value* mask);
   void store_lanes(Builder& b, llvm::StoreInst& store, const Shape& shape, llvm::Value* mask);
   void store_last_lane(Builder& b, llvm::StoreInst& store, llvm::Value* mask);
@@ -74,11 +88,11 @@ class Vectoriser {
 
   // guards.cpp: indices that may have wrapped between lanes
   struct GuardedAccess {
-    llvm::Instruction* access;
+    Neighbours accesses;
     llvm::Value* mask;
-    llvm::Instruction* placeholder;
+    llvm::SmallVector<llvm::Instruction*, 4> placeholders;  ///< one for each load, or one for all stores
   };
-  void defer(llvm::Instruction& access);
+  void defer(const Neighbours& accesses);
   void expand(const GuardedAccess& guarded);
   llvm::Value* guard(llvm::Value* value);
   llvm::Value* guard_of_cast(llvm::CastInst& cast);
