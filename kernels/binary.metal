@@ -141,9 +141,16 @@ inline float xlogy_of(float x, float y) { return c10::metal::xlogy(x, y); }
 inline float smooth_l1_of(float z, float beta) { return z < beta ? 0.5f * z * z / beta : z - 0.5f * beta; }
 inline float huber_of(float z, float delta) { return z <= delta ? 0.5f * z * z : delta * (z - 0.5f * delta); }
 
+/// NaN stays.
+template <class T>
+inline T clamped(T x, T low, T high) {
+  return x < low ? low : x > high ? high : x;
+}
+
 BINARY(add, x + y)
 BINARY(sub, x - y)
 BINARY(add_scaled, x + math::mul(y, arg<U>(s, 0)))
+BINARY(add_clamped, clamped(static_cast<T>(x + y * arg<T>(s, 0)), arg<T>(s, 1), arg<T>(s, 2)))
 BINARY(mul, math::mul(x, y))
 BINARY(div, math::div(x, y))
 BINARY(div_floor, floor_quotient(x, y))

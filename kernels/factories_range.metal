@@ -1,4 +1,4 @@
-// Tensors filled by position: arange, linspace, triangles.
+// Tensors filled by position: arange, linspace, triangles and their indices.
 #include "elementwise.h"
 #include "factories_range_params.h"
 
@@ -48,4 +48,19 @@ kernel void triangle(device T* out [[buffer(0)]],
   const bool keep = upper ? distance >= diagonal : distance <= diagonal;
   const T value = load_bytes(in, offset<kAnyStride, T>(layout, outer, 1, p.x));
   element(out, offset<kAnyStride, T>(layout, outer, 0, p.x)) = keep ? value : T(0);
+}
+
+/// Row and column of each element of a triangle, row by row. One thread a place of its box, of which at least half are
+/// in the triangle.
+template <class T>
+kernel void triangle_indices(device T* out [[buffer(0)]],
+                             constant long& count [[buffer(1)]],
+                             constant TriangleBox& box [[buffer(2)]],
+                             uint2 p [[thread_position_in_grid]]) {
+  const long row = p.y, column = p.x;
+  const long begin = elements_before_row(box, row), length = elements_before_row(box, row + 1) - begin;
+  const long place = box.lower ? column : column - (box.width - length);
+  if (place < 0 || place >= length) return;
+  out[begin + place] = static_cast<T>(box.first_row + row);
+  out[count + begin + place] = static_cast<T>(box.first_column + column);
 }

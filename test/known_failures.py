@@ -4,17 +4,12 @@ Keys are (test, OpInfo or module, dtype); dtype ``"*"`` stands for every dtype.
 """
 
 _CPU_IGNORES_STRIDES = "the CPU writes a strided out= as if it were contiguous, also past its end"
-_NO_KERNEL = "runs on the CPU: there is no kernel yet"
 _SPARSE = "metal has no sparse tensors"
 
 KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
     ("out", "nn.functional.avg_pool3d", "float32"): _CPU_IGNORES_STRIDES,
     ("out", "nn.functional.avg_pool3d", "int64"): _CPU_IGNORES_STRIDES,
-    ("forward", "tril_indices", "*"): _NO_KERNEL,
-    ("forward", "triu_indices", "*"): _NO_KERNEL,
-    ("noncontiguous", "tril_indices", "*"): _NO_KERNEL,
-    ("noncontiguous", "triu_indices", "*"): _NO_KERNEL,
-    ("out", "narrow_copy", "*"): _NO_KERNEL,
+    ("out", "narrow_copy", "*"): _CPU_IGNORES_STRIDES,
     ("errors", "narrow_copy", "*"): "an IndexError that says the valid dimensions; the CPU has an internal assertion",
     ("errors", "index_select", "*"): "an out= that is one element expanded is written, not refused",
     ("errors", "masked_fill", "*"): "a complex value loses its imaginary part without an error",

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from test.agreement import FLOATING, assert_agrees, sample
+from test.agreement import FLOATING, assert_agrees, assert_close, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 
@@ -88,3 +88,12 @@ def test_rrelu_outside_of_training():
     assert_agrees(lambda x: F.rrelu(x, 0.1, 0.3), sample(5, 7))
     with pytest.raises(RuntimeError, match="noise tensor shape must match"):
         torch.ops.aten.rrelu_with_noise(torch.ones(3, device="metal"), torch.ones(2, device="metal"), 0.1, 0.3, True)
+
+
+def test_glu_forward_mode():
+    def tangents(device):
+        x, dx = sample(3, 8).to(device), sample(3, 8, seed=1).to(device)
+        slope = torch.func.grad(lambda x: F.glu(x, 1).square().sum())
+        return torch.func.jvp(lambda x: F.glu(x, 1), (x,), (dx,)), torch.func.jvp(slope, (x,), (dx,))
+
+    assert_close(tangents("metal"), tangents("cpu"))

@@ -201,3 +201,23 @@ def test_bool_arithmetic_is_refused():
 def test_complex_from_parts():
     assert_agrees(torch.complex, sample(9), sample(9, seed=1))
     assert_agrees(torch.polar, sample(9).abs(), sample(9, seed=1))
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.float32])
+def test_add_relu(dtype):
+    aten, x, y = torch.ops.aten, sample(7, 40, dtype=dtype), sample(7, 40, dtype=dtype, seed=1)
+
+    def sums(x, y):
+        in_place = x.clone()
+        aten._add_relu_.Tensor(in_place, y, alpha=2)
+        aten._add_relu_.Scalar(in_place, -1)
+        out = torch.empty(0, dtype=x.dtype, device=x.device)
+        return aten._add_relu.Tensor(x.t(), y.t()), aten._add_relu.Scalar(x, 1, 2), in_place, aten._add_relu.out(x, y, out=out)
+
+    assert_agrees(sums, x, y, backward=False)
+
+
+def test_remainder_of_a_number():
+    for dtype in (torch.int32, torch.float32):
+        assert_agrees(lambda x: torch.remainder(7, x), sample(20, dtype=dtype).abs() + 1, backward=False)
+        assert_agrees(lambda x: torch.remainder(-7.5, x.t()), sample(4, 5, dtype=dtype).abs() + 1, backward=False)

@@ -138,3 +138,19 @@ def test_errors_are_the_ones_users_know(device):
         F.conv2d(x, torch.ones(5, 3, 3, 3, device=device, dtype=torch.float16))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
         F.conv2d(x, torch.ones(5, 3, 9, 9, device=device))
+
+
+def test_convolutions_by_their_slow_names():
+    """CUDA has these under names of their own; they share the kernels of convolution."""
+    named, close = torch._C._nn, TOLERANCE[torch.float32]
+    x, w, bias = sample(2, 3, 7, 8), sample(4, 3, 3, 2, seed=1), sample(4, seed=2)
+    wide, thin = x.unsqueeze(2).repeat(1, 1, 3, 1, 1), w.unsqueeze(2)
+    assert_agrees(lambda x, w, b: named.thnn_conv2d(x, w, (3, 2), b, (2, 1), (1, 0)), x, w, bias, **close)
+    assert_agrees(lambda x, w, b: named.slow_conv_dilated2d(x, w, (3, 2), b, 1, 1, 2), x, w, bias, **close)
+    assert_agrees(lambda x, w, b: named.slow_conv3d(x, w, (1, 3, 2), b, 1, 1), wide, thin, bias, **close)
+    assert_agrees(lambda x, w, b: named.slow_conv_dilated3d(x, w, (1, 3, 2), b, 1, 0, (1, 2, 1)), wide, thin, bias, **close)
+    w, thin = w.transpose(0, 1), thin.transpose(0, 1)
+    assert_agrees(lambda x, w, b: named.slow_conv_transpose2d(x, w, (3, 2), b, 2, 1, (1, 0)), x, w, bias, **close)
+    assert_agrees(lambda x, w, b: named.slow_conv_transpose3d(x, w, (1, 3, 2), b, 1, 0, 0, (1, 2, 1)), wide, thin, bias, **close)
+    with pytest.raises(RuntimeError, match="expected a weight"):
+        named.thnn_conv2d(x.to("metal"), w.to("metal"), (5, 5))

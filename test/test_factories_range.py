@@ -64,3 +64,33 @@ def test_triangles(dtype):
 
 def test_triangles_of_nothing():
     assert_same(lambda device: torch.tril(torch.empty(0, 3, device=device)))
+
+
+@pytest.mark.parametrize("rows, columns", [(0, 3), (1, 1), (4, 0), (4, 7), (7, 4), (40, 40)])
+def test_triangle_indices(rows, columns):
+    for offset in (-50, -7, -4, -1, 0, 1, 3, 7, 50):
+        for dtype in (torch.int32, torch.int64):
+            for indices in (torch.tril_indices, torch.triu_indices):
+                assert_same(lambda device: indices(rows, columns, offset, dtype=dtype, device=device))
+    with pytest.raises(RuntimeError, match="non-negative"):
+        torch.tril_indices(-1, 2, device="metal")
+
+
+@pytest.mark.filterwarnings("ignore:torch.range is deprecated")
+@pytest.mark.parametrize("arguments", [(0, 4), (1, 9, 3), (5, -5, -2), (0, 1, 0.1), (3, 3)], ids=str)
+def test_range(arguments):
+    assert_same(lambda device: torch.range(*arguments, device=device))
+    assert_same(lambda device: torch.range(*arguments, out=torch.empty(30, 2, device=device)[:, 0]))
+    if all(isinstance(a, int) for a in arguments):
+        assert_same(lambda device: torch.range(*arguments, dtype=torch.int16, device=device))
+    for bad in ((0, 1, 0), (0, 1, -1), (0, float("inf"))):
+        with pytest.raises(RuntimeError):
+            torch.range(*bad, device="metal")
+
+
+def test_from_file(tmp_path):
+    file = tmp_path / "numbers"
+    torch.arange(6.0).numpy().tofile(file)
+    assert_same(lambda device: torch.from_file(str(file), size=5, device=device))
+    with pytest.raises(NotImplementedError, match="would not reach"):
+        torch.from_file(str(file), shared=True, size=5, device="metal")

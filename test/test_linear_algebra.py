@@ -147,3 +147,15 @@ def test_lapack_runs_on_the_host_by_design(name):
         for size in ((5,), (2, 4)):
             assert_agrees(HOST[name], well_conditioned(*size, dtype=dtype), backward=False, **CLOSE)
     assert torch_metal.route_counts()["host"] > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_linear_combination(dtype):
+    combine = torch.ops.aten._compute_linear_combination
+    x, c = sample(3, 4, 5, dtype=dtype), sample(2, 3, dtype=dtype)
+    expected = torch.einsum("mn,nij->mij", c, x)  # the CPU's operator is wrong for complex numbers
+    assert_close(combine(x.to("metal"), c.to("metal")), expected)
+    out = torch.ones(2, 4, 5, dtype=dtype, device="metal")
+    assert_close(combine.out(x.to("metal"), c.to("metal"), out=out), expected + 1)
+    with pytest.raises(RuntimeError, match="column of coefficients"):
+        combine(torch.ones(3, 2, device="metal"), torch.ones(2, 2, device="metal"))

@@ -98,3 +98,23 @@ def test_losses_do_not_warn(loss, recwarn, device):
 def test_binary_cross_entropy_at_the_ends():
     x, target = torch.tensor([0.0, 1.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 1.0, 0.0])
     assert_agrees(lambda x: F.binary_cross_entropy(x, target.to(x.device), reduction="none"), x, backward=False)
+
+
+@pytest.mark.parametrize("reduction", [0, 1, 2])
+def test_losses_into_given_outputs(reduction):
+    aten, x, target = torch.ops.aten, log_probabilities(2, 5, 4, 3), labels(5, 2, 4, 3)
+
+    def run(x, target):
+        def out():
+            return torch.empty(0, device=x.device)
+
+        loss, total = aten.nll_loss2d_forward.output(x, target, None, reduction, -100, output=out(), total_weight=out())
+        grad, p = torch.ones_like(loss), x.exp()
+        grad_input = torch.empty_like(x.mT).mT  # the CPU does not resize it
+        return (
+            loss,
+            aten.nll_loss2d_backward.grad_input(grad, x, target, None, reduction, -100, total, grad_input=grad_input),
+            aten.binary_cross_entropy_backward.grad_input(p, p, p.flip(0), None, reduction, grad_input=torch.empty_like(p)),
+        )
+
+    assert_agrees(run, x, target, backward=False)

@@ -57,3 +57,24 @@ def test_a_label_out_of_range_raises():
             torch.accelerator.synchronize()
     with pytest.raises(ValueError, match="only p == 1 and p == 2"):
         F.multi_margin_loss(x, torch.tensor([0, 1], device="metal"), p=3)
+
+
+@pytest.mark.parametrize("reduction", [0, 1, 2])
+def test_margin_losses_into_given_outputs(reduction):
+    aten, x, target = torch.ops.aten, sample(4, 5), labels(5, (4,))
+    several = torch.tensor([[0, 2, -1, 0, 0]] * 4)
+
+    def run(x, target, several):
+        def out(*shape):
+            return torch.empty(*shape, device=x.device)
+
+        grad = torch.ones(4 if reduction == 0 else (), device=x.device)
+        loss, mask = aten.multilabel_margin_loss_forward.output(x, several, reduction, output=out(0), is_target=out(0))
+        return (
+            aten.multi_margin_loss_backward.grad_input(grad, x, target, 1, 1, None, reduction, grad_input=out(0)),
+            loss,
+            mask,
+            aten.multilabel_margin_loss_backward.grad_input(grad, x, several, reduction, mask, grad_input=out(0)),
+        )
+
+    assert_agrees(run, x, target, several, backward=False)

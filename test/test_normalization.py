@@ -125,3 +125,63 @@ def test_wrong_shapes_raise():
         F.layer_norm(x, (5,))
     with pytest.raises(RuntimeError):
         F.batch_norm(x, torch.zeros(4, device="metal"), torch.ones(4, device="metal"))
+
+
+@pytest.mark.parametrize("dim", [0, 2])
+def test_weight_norm(dim):
+    v = sample(4, 5, 6)
+    g = sample(*(size if d == dim else 1 for d, size in enumerate(v.shape)), seed=1)
+    fused = torch.ops.aten._weight_norm_interface
+
+    def normalized(v, g):
+        return fused(v, g, dim)[0]
+
+    assert_agrees(normalized, v, g)
+    strided, g_strided = v.mT.contiguous().mT.to("metal"), g.to("metal")  # the CPU takes contiguous tensors alone
+    assert_close(fused(strided, g_strided, dim), fused(v, g, dim))
+    assert_agrees(lambda v, g: fused(v, g, dim), v.bfloat16(), g.bfloat16(), backward=False, rtol=2e-2, atol=2e-2)
+
+
+def test_weight_norm_of_a_layer():
+    def step(device):
+        torch.manual_seed(0)
+        layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)).to(device)
+        layer(sample(5, 3).to(device)).square().sum().backward()
+        return [p.grad for p in layer.parameters()]
+
+    assert_close(step("metal"), step("cpu"))
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 5)])
+def test_batch_norm_statistics(shape):
+    def update(x):
+        mean, variance = sample(3, seed=1).to(x.device), sample(3, seed=2).abs().to(x.device)
+        stats = torch.ops.aten.batch_norm_update_stats(x, mean, variance, 0.3)
+        return (*stats, mean, variance)
+
+    assert_agrees(update, sample(*shape), backward=False)
+
+
+def test_batch_norm_into_given_outputs():
+    x, weight, bias = (sample(*shape).to("metal") for shape in ((4, 3, 5), (3,), (3,)))
+
+    def outputs(count):
+        return [torch.empty(0, device="metal") for _ in range(count)]
+
+    no_stats = torch.ops.aten._native_batch_norm_legit
+    expected = no_stats.no_stats(x, weight, bias, True, 0.1, 1e-5)
+    assert_close(no_stats.no_stats_out(x, weight, bias, True, 0.1, 1e-5, **named(outputs(3))), cpu(expected))
+    update = torch.ops.aten._batch_norm_with_update
+    running = torch.zeros(3, device="metal"), torch.ones(3, device="metal")
+    given = [*outputs(3), torch.empty(0, dtype=torch.uint8, device="metal")]
+    results = update.out(x, weight, bias, *running, 0.1, 1e-5, **named(given))
+    assert_close(results[:3], cpu(expected))
+    assert all(a is b for a, b in zip(results, given)) and running[0].any()
+
+
+def named(outputs):
+    return dict(zip(("out", "save_mean", "save_invstd", "reserve"), outputs))
+
+
+def cpu(tensors):
+    return [t.cpu() for t in tensors]

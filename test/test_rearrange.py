@@ -97,3 +97,16 @@ def test_nonzero_static(dtype):
     out = torch.empty(0, dtype=torch.int64, device="metal")
     torch.nonzero_static(x.to("metal"), size=40, out=out)
     assert_close(out, torch.nonzero_static(x, size=40))
+
+
+def test_narrow_copy():
+    x = sample(4, 6, 3)
+
+    def narrowed(x):
+        view = x.transpose(0, 1)
+        out = torch.empty(0, device=x.device)
+        return torch.narrow_copy(view, 0, 1, 3), torch.ops.aten.narrow_copy.out(view, 2, 0, 2, out=out)
+
+    assert_agrees(narrowed, x, backward=False)
+    with pytest.raises(RuntimeError, match="dtype"):
+        torch.ops.aten.narrow_copy.out(x.to("metal"), 0, 0, 1, out=torch.empty(0, dtype=torch.int32, device="metal"))

@@ -223,3 +223,7 @@ def test_trace_and_renorm():
 def test_maximum_norm_of_complex_numbers_has_a_gradient():
     x = torch.randn(20, 50, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
     assert_agrees(lambda z: torch.linalg.vector_norm(z, float("inf"), 1), x)
+
+
+def test_extremes_by_their_old_name():
+    assert_agrees(lambda x: (torch._aminmax(x), torch._aminmax(x, 1, True)), sample(5, 40), backward=False)

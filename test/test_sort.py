@@ -179,3 +179,21 @@ def test_bincount_of_every_dtype(dtype):
     x = sample(50, dtype=dtype).abs()
     for weights in (torch.float16, torch.float32, torch.int8, torch.bool):
         assert_agrees(lambda x, w: x.bincount(w), x, sample(50).to(weights), backward=False)
+
+
+def test_search_for_a_number():
+    def search(boundaries):
+        out = torch.empty((), dtype=torch.int64, device=boundaries.device)
+        return torch.bucketize(3, boundaries), torch.ops.aten.searchsorted.Scalar_out(boundaries, 2.5, right=True, out=out)
+
+    assert_agrees(search, torch.arange(1, 9), backward=False)
+    assert_agrees(search, torch.linspace(0, 5, 11), backward=False)
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_runs_of_equal_slices(dim):
+    def unique(x):
+        return torch.ops.aten.unique_dim_consecutive(x, dim, True, True)
+
+    assert_agrees(unique, torch.tensor([[1.0, 1, 2, 2], [1, 1, 2, 2], [3, 3, 3, 3]]), backward=False)
+    assert_agrees(unique, sample(6, 5, dtype=torch.int16).clamp(0, 1), backward=False)

@@ -131,6 +131,14 @@ at::Tensor& rrelu_with_noise_in_place(at::Tensor& self, at::Tensor& noise, const
   return rrelu_with_noise_out(self, noise, lower, upper, training, std::move(generator), self);
 }
 
+/// The tangent of (a, b) -> a * sigmoid(b), whose value is `result`.
+void glu_jvp_kernel(at::TensorIteratorBase& iter) {
+  check_domain("glu_jvp", Domain::real, iter.common_dtype());
+  const at::Tensor &result = iter.tensor(1), &b = iter.tensor(2), &da = iter.tensor(3), &db = iter.tensor(4);
+  const at::Tensor gate = b.sigmoid();
+  iter.tensor(0).copy_(at::addcmul(da * gate, result, db - gate * db));
+}
+
 }  // namespace
 
 }  // namespace torch_metal
@@ -164,6 +172,7 @@ STUB(logit_backward_stub, "logit_backward", TensorIteratorBase, const Scalar&)
   REGISTER_PRIVATEUSE1_DISPATCH(name##_stub, (&elementwise_stub<"activation", #name, Domain::field>))
 FIELD_STUB(sigmoid_backward)
 FIELD_STUB(tanh_backward)
+REGISTER_PRIVATEUSE1_DISPATCH(glu_jvp_stub, &glu_jvp_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(threshold_stub, &threshold_kernel)
 }  // namespace at::native
 
@@ -208,6 +217,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "mish_backward", at::native::mish_backward);
   METAL_IMPL(m, "glu_backward", at::native::glu_backward_cpu);
   METAL_IMPL(m, "glu_backward.grad_input", at::native::glu_backward_cpu_out);
+  METAL_IMPL(m, "glu_jvp", at::native::glu_jvp);
+  METAL_IMPL(m, "glu_backward_jvp", at::native::glu_backward_jvp);
   METAL_IMPL(m, "log_sigmoid_forward", log_sigmoid_forward);
   METAL_IMPL(m, "log_sigmoid_forward.output", log_sigmoid_forward_out);
   METAL_IMPL(m, "log_sigmoid_backward", log_sigmoid_backward);

@@ -96,6 +96,11 @@ void nextafter_kernel(at::TensorIteratorBase& iter) {
   elementwise(iter, "binary", "nextafter<" + std::string(metal_type(dtype)) + ">");
 }
 
+void add_clamp_kernel(at::TensorIterator& iter, const at::Scalar& alpha, const at::Scalar& low,
+                      const at::Scalar& high) {
+  elementwise(iter, "binary", "add_clamped", {alpha, low, high});
+}
+
 void smooth_l1_kernel(at::TensorIteratorBase& iter, double beta) { elementwise(iter, "binary", "smooth_l1", {beta}); }
 
 void huber_kernel(at::TensorIterator& iter, double delta) { elementwise(iter, "binary", "huber", {delta}); }
@@ -111,6 +116,7 @@ using namespace torch_metal;
 STRUCTURED_BINARY(STUB)
 REGISTER_PRIVATEUSE1_DISPATCH(add_stub, &add_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(sub_stub, &sub_kernel)
+REGISTER_PRIVATEUSE1_DISPATCH(add_clamp_stub, &add_clamp_kernel)
 REGISTER_PRIVATEUSE1_DISPATCH(div_true_stub, (&elementwise_stub<"binary", "div", Domain::field>))
 REGISTER_PRIVATEUSE1_DISPATCH(div_floor_stub, (&elementwise_stub<"binary", "div_floor", Domain::arithmetic>))
 REGISTER_PRIVATEUSE1_DISPATCH(div_trunc_stub, (&elementwise_stub<"binary", "div_trunc", Domain::arithmetic>))
@@ -152,6 +158,12 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL_OVERLOAD(m, "floor_divide", floor_divide, at::native::floor_divide);
   METAL_IMPL(m, "floor_divide.out", at::native::floor_divide_out);
   METAL_IMPL_OVERLOAD(m, "floor_divide_.Tensor", floor_divide__Tensor, at::native::floor_divide_);
+  METAL_IMPL_OVERLOAD(m, "_add_relu.Tensor", _add_relu_Tensor, at::native::add_relu);
+  METAL_IMPL_OVERLOAD(m, "_add_relu.Scalar", _add_relu_Scalar, at::native::add_relu);
+  METAL_IMPL_OVERLOAD(m, "_add_relu_.Tensor", _add_relu__Tensor, at::native::add_relu_);
+  METAL_IMPL_OVERLOAD(m, "_add_relu_.Scalar", _add_relu__Scalar, at::native::add_relu_);
+  METAL_IMPL(m, "_add_relu.out", at::native::add_relu_out);
+  METAL_IMPL_OVERLOAD(m, "remainder.Scalar_Tensor", remainder_Scalar_Tensor, at::native::remainder);
   METAL_IMPL_OVERLOAD(m, "rsub.Tensor", rsub_Tensor, at::native::rsub);
 #define SHIFT(name)                                                                     \
   METAL_IMPL_OVERLOAD(m, "__" #name "__.Scalar", __##name##___Scalar, at::native::__##name##__); \

@@ -3,9 +3,11 @@
 #include <ATen/native/Resize.h>
 #include <ATen/native/ResizeCommon.h>
 #include <ATen/native/TensorFactories.h>
+#include <ATen/ops/from_file.h>
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
 
+#include "ops/registration.h"
 #include "runtime/allocator.h"
 #include "runtime/device.h"
 
@@ -115,6 +117,15 @@ bool has_compatible_shallow_copy_type(const at::Tensor& self, const at::Tensor& 
          self.unsafeGetTensorImpl()->has_compatible_shallow_copy_type(from.key_set());
 }
 
+/// The file's contents; a mapping that others share cannot be device memory.
+at::Tensor from_file(std::string_view filename, std::optional<bool> shared, std::optional<int64_t> size,
+                     std::optional<at::ScalarType> dtype, std::optional<at::Layout> layout,
+                     std::optional<at::Device> device, std::optional<bool> pinned) {
+  TORCH_CHECK_NOT_IMPLEMENTED(!shared.value_or(false), "from_file on metal: what is written to the tensor would not "
+                              "reach the shared file; map it on the CPU and copy it");
+  return at::from_file(filename, shared, size, dtype, layout, at::kCPU, pinned).to(device.value_or(kMetalDevice));
+}
+
 void record_stream(at::Tensor& self, c10::Stream stream) { record_use(self.storage().data_ptr(), stream.id()); }
 
 }  // namespace
@@ -129,6 +140,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("set_.source_Tensor", TORCH_FN(set_tensor));
   m.impl("set_", TORCH_FN(set_empty));
   m.impl("_has_compatible_shallow_copy_type", TORCH_FN(has_compatible_shallow_copy_type));
+  METAL_IMPL(m, "from_file", from_file);
   m.impl("record_stream", TORCH_FN(record_stream));
 }
 

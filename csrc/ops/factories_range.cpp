@@ -1,7 +1,9 @@
 // Tensors filled by position: arange, linspace, eye, triangles.
 #include <ATen/NativeFunctions.h>
 #include <ATen/native/RangeFactories.h>
+#include <ATen/native/TensorFactories.h>
 
+#include <cmath>
 #include <limits>
 
 #include "factories_range_params.h"
@@ -39,6 +41,22 @@ void arange_kernel(at::TensorIterator& iter, const at::Scalar& start, const at::
     ramp.integer_step = step.toLong();
   }
   fill_ramp(iter, "arange", ramp);
+}
+
+/// arange with its end: start, start + step, ... as far as `end`.
+at::Tensor& range_out(const at::Scalar& start, const at::Scalar& end, const at::Scalar& step, at::Tensor& out) {
+  const double first = start.toDouble(), last = end.toDouble(), width = step.toDouble();
+  TORCH_CHECK(width != 0, "step must be nonzero");
+  TORCH_CHECK(std::isfinite(first) && std::isfinite(last), "unsupported range: ", first, " -> ", last);
+  TORCH_CHECK(width > 0 ? first <= last : first >= last, "upper bound and lower bound inconsistent with step sign");
+  const bool integral = c10::isIntegralType(out.scalar_type(), false);
+  const int64_t steps = integral ? (end.toLong() - start.toLong()) / step.toLong() : int64_t((last - first) / width);
+  if (out.numel() != steps + 1) out.resize_({steps + 1});
+  const at::Tensor dense = out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
+  auto iter = at::TensorIterator::borrowing_nullary_op(dense);
+  arange_kernel(iter, start, end, step);
+  if (!dense.is_same(out)) out.copy_(dense);
+  return out;
 }
 
 /// Real and imaginary parts are ramps of their own.
@@ -105,6 +123,53 @@ void triangle(const at::Tensor& self, int64_t diagonal, const at::Tensor& out, b
                  threadgroup_of(grid), out, self, layout, diagonal);
 }
 
+/// Rows and columns of a triangle's elements. `lower` ones grow from row to row, upper ones shrink.
+TriangleBox triangle_box(int64_t rows, int64_t columns, int64_t offset, bool lower) {
+  TriangleBox box{};
+  box.lower = lower;
+  box.first_row = lower ? std::max<int64_t>(0, -offset) : 0;
+  box.first_column = lower ? 0 : std::max<int64_t>(0, offset);
+  const int64_t last_row = lower ? rows : std::min(rows, columns - offset);
+  const int64_t last_column = lower ? std::min(columns, rows + offset) : columns;
+  box.height = std::max<int64_t>(0, last_row - box.first_row);
+  box.width = std::max<int64_t>(0, last_column - box.first_column);
+  box.first_length = lower ? std::min(box.width, std::max<int64_t>(1, offset + 1)) : box.width;
+  box.full_rows = std::max<int64_t>(0, -offset);
+  return box;
+}
+
+at::Tensor triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lower, at::TensorOptions options) {
+  at::native::check_args(rows, columns, options.layout());
+  const TriangleBox box = triangle_box(rows, columns, offset, lower);
+  const int64_t count = elements_before_row(box, box.height);
+  const at::Tensor out = at::empty({2, count}, options);
+  if (count == 0) return out;
+  TORCH_CHECK_NOT_IMPLEMENTED(std::max(box.height, box.width) <= std::numeric_limits<uint32_t>::max(),
+                              "metal: indices of a triangle with more than 2^32 rows or columns");
+  check_domain(lower ? "tril_indices" : "triu_indices", Domain::integer, out.scalar_type());
+  const Extent grid{uint64_t(box.width), uint64_t(box.height)};
+  launch_threads(kernel("factories_range", "triangle_indices", {metal_type(out.scalar_type())}), grid,
+                 threadgroup_of(grid), out, count, box);
+  return out;
+}
+
+at::TensorOptions index_options(std::optional<at::ScalarType> dtype, std::optional<at::Layout> layout,
+                                std::optional<at::Device> device, std::optional<bool> pinned) {
+  return at::TensorOptions().dtype(dtype.value_or(at::kLong)).layout(layout).device(device).pinned_memory(pinned);
+}
+
+at::Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset, std::optional<at::ScalarType> dtype,
+                        std::optional<at::Layout> layout, std::optional<at::Device> device,
+                        std::optional<bool> pinned) {
+  return triangle_indices(rows, columns, offset, true, index_options(dtype, layout, device, pinned));
+}
+
+at::Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset, std::optional<at::ScalarType> dtype,
+                        std::optional<at::Layout> layout, std::optional<at::Device> device,
+                        std::optional<bool> pinned) {
+  return triangle_indices(rows, columns, offset, false, index_options(dtype, layout, device, pinned));
+}
+
 struct LowerTriangle : at::meta::structured_tril {
   void impl(const at::Tensor& self, int64_t diagonal, const at::Tensor& out) { triangle(self, diagonal, out, false); }
 };
@@ -126,6 +191,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   using namespace torch_metal;
   METAL_IMPL_OVERLOAD(m, "arange.start_out", arange_start_out, at::native::arange_out);
   METAL_IMPL_OVERLOAD(m, "linspace.out", linspace_out, at::native::linspace_out);
+  METAL_IMPL(m, "range.out", range_out);
+  METAL_IMPL(m, "tril_indices", tril_indices);
+  METAL_IMPL(m, "triu_indices", triu_indices);
   METAL_IMPL(m, "eye.out", eye_out);
   METAL_IMPL(m, "eye.m_out", eye_m_out);
   METAL_STRUCTURED_CLASS(m, "tril.out", LowerTriangle);

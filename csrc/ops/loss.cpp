@@ -2,6 +2,7 @@
 #include <ATen/core/Reduction.h>
 
 #include "loss_params.h"
+#include "ops/results.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
 
@@ -116,6 +117,20 @@ Tensor nll_loss2d_backward(const Tensor& grad, const Tensor& self, const Tensor&
   return grad_input;
 }
 
+std::tuple<Tensor&, Tensor&> nll_loss2d_forward_out(const Tensor& self, const Tensor& target,
+                                                   const OptionalTensor& weight, int64_t reduction,
+                                                   int64_t ignore_index, Tensor& output, Tensor& total_weight) {
+  const auto [loss, total] = torch_metal::nll_loss2d_forward(self, target, weight, reduction, ignore_index);
+  return {give(loss, output), give(total, total_weight)};
+}
+
+Tensor& nll_loss2d_backward_out(const Tensor& grad, const Tensor& self, const Tensor& target,
+                                const OptionalTensor& weight, int64_t reduction, int64_t ignore_index,
+                                const Tensor& total_weight, Tensor& grad_input) {
+  return give(
+      torch_metal::nll_loss2d_backward(grad, self, target, weight, reduction, ignore_index, total_weight), grad_input);
+}
+
 // ---- Binary cross entropy ----
 
 /// Dense operands of one shape; an absent weight is bound to the input.
@@ -150,9 +165,12 @@ Tensor binary_cross_entropy_backward(const Tensor& grad, const Tensor& self, con
 
 Tensor& binary_cross_entropy_out(const Tensor& self, const Tensor& target, const OptionalTensor& weight,
                                  int64_t reduction, Tensor& out) {
-  const Tensor result = torch_metal::binary_cross_entropy(self, target, weight, reduction);
-  at::native::resize_output(out, result.sizes());
-  return out.copy_(result);
+  return give(torch_metal::binary_cross_entropy(self, target, weight, reduction), out);
+}
+
+Tensor& binary_cross_entropy_backward_out(const Tensor& grad, const Tensor& self, const Tensor& target,
+                                          const OptionalTensor& weight, int64_t reduction, Tensor& grad_input) {
+  return give(torch_metal::binary_cross_entropy_backward(grad, self, target, weight, reduction), grad_input);
 }
 
 }  // namespace
@@ -162,9 +180,12 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "nll_loss_backward.grad_input", NllBackward);
   METAL_IMPL(m, "nll_loss2d_forward", nll_loss2d_forward);
   METAL_IMPL(m, "nll_loss2d_backward", nll_loss2d_backward);
+  METAL_IMPL(m, "nll_loss2d_forward.output", nll_loss2d_forward_out);
+  METAL_IMPL(m, "nll_loss2d_backward.grad_input", nll_loss2d_backward_out);
   METAL_IMPL(m, "binary_cross_entropy", binary_cross_entropy);
   METAL_IMPL(m, "binary_cross_entropy.out", binary_cross_entropy_out);
   METAL_IMPL(m, "binary_cross_entropy_backward", binary_cross_entropy_backward);
+  METAL_IMPL(m, "binary_cross_entropy_backward.grad_input", binary_cross_entropy_backward_out);
 }
 
 }  // namespace torch_metal

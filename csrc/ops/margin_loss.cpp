@@ -1,12 +1,12 @@
 // Hinge losses of classes: multi_margin_loss and multilabel_margin_loss.
 #include <ATen/core/Reduction.h>
 #include <ATen/native/LossMulti.h>
-#include <ATen/native/Resize.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
 #include "margin_loss_params.h"
 #include "ops/registration.h"
+#include "ops/results.h"
 #include "runtime/launch.h"
 
 namespace torch_metal {
@@ -71,9 +71,7 @@ Tensor multi_margin_loss(const Tensor& self, const Tensor& target, const Scalar&
 
 Tensor& multi_margin_loss_out(const Tensor& self, const Tensor& target, const Scalar& p, const Scalar& margin,
                               const OptionalTensor& weight, int64_t reduction, Tensor& out) {
-  const Tensor loss = torch_metal::multi_margin_loss(self, target, p, margin, weight, reduction);
-  at::native::resize_output(out, loss.sizes());
-  return out.copy_(loss);
+  return give(torch_metal::multi_margin_loss(self, target, p, margin, weight, reduction), out);
 }
 
 Tensor multi_margin_loss_backward(const Tensor& grad, const Tensor& self, const Tensor& target, const Scalar& p,
@@ -87,6 +85,12 @@ Tensor multi_margin_loss_backward(const Tensor& grad, const Tensor& self, const 
                 grad.contiguous(), x, target.contiguous(), params.has_weight ? weight->contiguous() : x,
                 error_buffer(), params);
   return grad_input;
+}
+
+Tensor& multi_margin_loss_backward_out(const Tensor& grad, const Tensor& self, const Tensor& target, const Scalar& p,
+                                       const Scalar& margin, const OptionalTensor& weight, int64_t reduction,
+                                       Tensor& grad_input) {
+  return give(torch_metal::multi_margin_loss_backward(grad, self, target, p, margin, weight, reduction), grad_input);
 }
 
 // ---- Several labels for each sample ----
@@ -123,12 +127,26 @@ Tensor multilabel_margin_loss_backward(const Tensor& grad, const Tensor& self, c
   return grad_input;
 }
 
+std::tuple<Tensor&, Tensor&> multilabel_margin_loss_forward_out(const Tensor& self, const Tensor& target,
+                                                               int64_t reduction, Tensor& output, Tensor& is_target) {
+  const auto [loss, mask] = torch_metal::multilabel_margin_loss_forward(self, target, reduction);
+  return {give(loss, output), give(mask, is_target)};
+}
+
+Tensor& multilabel_margin_loss_backward_out(const Tensor& grad, const Tensor& self, const Tensor& target,
+                                            int64_t reduction, const Tensor& is_target, Tensor& grad_input) {
+  return give(torch_metal::multilabel_margin_loss_backward(grad, self, target, reduction, is_target), grad_input);
+}
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "multi_margin_loss", multi_margin_loss);
   METAL_IMPL(m, "multi_margin_loss.out", multi_margin_loss_out);
   METAL_IMPL(m, "multi_margin_loss_backward", multi_margin_loss_backward);
   METAL_IMPL(m, "multilabel_margin_loss_forward", multilabel_margin_loss_forward);
+  METAL_IMPL(m, "multi_margin_loss_backward.grad_input", multi_margin_loss_backward_out);
+  METAL_IMPL(m, "multilabel_margin_loss_forward.output", multilabel_margin_loss_forward_out);
   METAL_IMPL(m, "multilabel_margin_loss_backward", multilabel_margin_loss_backward);
+  METAL_IMPL(m, "multilabel_margin_loss_backward.grad_input", multilabel_margin_loss_backward_out);
 }
 
 }  // namespace

@@ -42,7 +42,27 @@ Tensor matrix_exp(const Tensor& self) {
   return result.view(self.sizes()).to(self.scalar_type());
 }
 
-TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) { METAL_IMPL(m, "linalg_matrix_exp", matrix_exp); }
+/// Sums of tensors that lie along the first dimension, one sum for each row of coefficients.
+Tensor linear_combination(const Tensor& input, const Tensor& coefficients) {
+  TORCH_CHECK(input.dim() > 0 && coefficients.dim() == 2 && coefficients.size(1) == input.size(0),
+              "_compute_linear_combination: expected a column of coefficients for each of the tensors, got shapes ",
+              coefficients.sizes(), " and ", input.sizes());
+  auto sizes = input.sizes().vec();
+  sizes[0] = coefficients.size(0);
+  return at::mm(coefficients, input.reshape({input.size(0), c10::multiply_integers(sizes.begin() + 1, sizes.end())}))
+      .view(sizes);
+}
+
+/// What `out` holds counts as a summand, as it does in PyTorch.
+Tensor& linear_combination_out(const Tensor& input, const Tensor& coefficients, Tensor& out) {
+  return out.add_(linear_combination(input, coefficients));
+}
+
+TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "linalg_matrix_exp", matrix_exp);
+  METAL_IMPL(m, "_compute_linear_combination", linear_combination);
+  METAL_IMPL(m, "_compute_linear_combination.out", linear_combination_out);
+}
 
 }  // namespace
 }  // namespace torch_metal

@@ -8,6 +8,7 @@
 
 #include "normalization_params.h"
 #include "ops/reduce.h"
+#include "ops/results.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
 
@@ -308,16 +309,9 @@ Tensors4 batch_norm_with_update(const Tensor& input, const OptionalTensor& weigh
                         std::tuple(at::empty({0}, input.options().dtype(at::kByte))));
 }
 
-/// Copies results to outputs that the caller gave.
 std::tuple<Tensor&, Tensor&, Tensor&> give(const Tensors3& results, Tensor& out, Tensor& mean, Tensor& rstd) {
-  const auto copy = [](const Tensor& from, Tensor& to) {
-    at::native::resize_output(to, from.sizes());
-    to.copy_(from);
-  };
-  copy(std::get<0>(results), out);
-  copy(std::get<1>(results), mean);
-  copy(std::get<2>(results), rstd);
-  return {out, mean, rstd};
+  return {torch_metal::give(std::get<0>(results), out), torch_metal::give(std::get<1>(results), mean),
+          torch_metal::give(std::get<2>(results), rstd)};
 }
 
 std::tuple<Tensor&, Tensor&, Tensor&> native_batch_norm_out(
@@ -333,6 +327,19 @@ std::tuple<Tensor&, Tensor&, Tensor&> batch_norm_legit_out(const Tensor& input, 
                                                            Tensor& running_variance, bool train, double momentum,
                                                            double eps, Tensor& out, Tensor& mean, Tensor& rstd) {
   return give(batch_norm(input, weight, bias, running_mean, running_variance, train, momentum, eps), out, mean, rstd);
+}
+
+std::tuple<Tensor&, Tensor&, Tensor&> batch_norm_no_stats_out(const Tensor& input, const OptionalTensor& weight,
+                                                              const OptionalTensor& bias, bool train, double momentum,
+                                                              double eps, Tensor& out, Tensor& mean, Tensor& rstd) {
+  return give(batch_norm_no_stats(input, weight, bias, train, momentum, eps), out, mean, rstd);
+}
+
+std::tuple<Tensor&, Tensor&, Tensor&, Tensor&> batch_norm_with_update_out(
+    const Tensor& input, const OptionalTensor& weight, const OptionalTensor& bias, Tensor& running_mean,
+    Tensor& running_variance, double momentum, double eps, Tensor& out, Tensor& mean, Tensor& rstd, Tensor& reserve) {
+  give(batch_norm(input, weight, bias, running_mean, running_variance, /*train=*/true, momentum, eps), out, mean, rstd);
+  return {out, mean, rstd, reserve};
 }
 
 Tensors3 native_batch_norm_backward(const Tensor& grad, const Tensor& input, const OptionalTensor& weight_opt,
@@ -370,24 +377,21 @@ Tensors3 batch_norm_backward(const Tensor& grad, const Tensor& input, const Tens
                                                  save_rstd, update, eps, mask);
 }
 
-// ---- renorm: slices scaled down to a norm ----
-
-void renorm_scale_factor(at::TensorIteratorBase& iterator, double maximum) {
-  const Tensor& norm = iterator.tensor(1);
-  iterator.tensor(0).copy_(at::where(norm.gt(maximum), norm.add(1e-7).reciprocal().mul(maximum), at::Scalar(1)));
+/// Mean and variance of each channel; running statistics take their step.
+Tensors2 batch_norm_update_stats(const Tensor& input, const OptionalTensor& running_mean,
+                                 const OptionalTensor& running_variance, double momentum) {
+  const BatchShape shape(input);
+  const Tensor mean = float_like(input, {shape.channels}), variance = float_like(input, {shape.channels});
+  if (input.numel() == 0) return {mean.zero_(), variance.zero_()};
+  moments(input, mean.view(shape.statistics), variance.view(shape.statistics), kVariance);
+  update_statistics(mean, variance, float_like(input, {shape.channels}), value_or_undefined(running_mean),
+                    value_or_undefined(running_variance), momentum, /*eps=*/0, shape.count);
+  return {mean, variance};
 }
 
 }  // namespace
-}  // namespace torch_metal
-
-namespace at::native {
-REGISTER_PRIVATEUSE1_DISPATCH(renorm_scale_factor_stub, &torch_metal::renorm_scale_factor)
-}  // namespace at::native
-
-namespace torch_metal {
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  METAL_STRUCTURED(m, "renorm.out", renorm_out);
   METAL_IMPL(m, "native_layer_norm", native_layer_norm);
   METAL_IMPL(m, "native_layer_norm_backward", native_layer_norm_backward);
   METAL_IMPL(m, "native_group_norm", native_group_norm);
@@ -397,7 +401,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "native_batch_norm.out", native_batch_norm_out);
   METAL_IMPL(m, "_native_batch_norm_legit.out", batch_norm_legit_out);
   METAL_IMPL(m, "_native_batch_norm_legit.no_stats", batch_norm_no_stats);
+  METAL_IMPL(m, "_native_batch_norm_legit.no_stats_out", batch_norm_no_stats_out);
   METAL_IMPL(m, "_batch_norm_with_update", batch_norm_with_update);
+  METAL_IMPL(m, "_batch_norm_with_update.out", batch_norm_with_update_out);
+  METAL_IMPL(m, "batch_norm_update_stats", batch_norm_update_stats);
   METAL_IMPL(m, "native_batch_norm_backward", native_batch_norm_backward);
   METAL_IMPL(m, "batch_norm_backward", batch_norm_backward);
 }

@@ -1,11 +1,11 @@
-// Elements repeated and channels shuffled, by way of indexing and views.
-#include <ATen/native/Resize.h>
+// Elements repeated, channels shuffled, slices copied, by way of indexing and views.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/searchsorted.h>
 
 #include "ops/registration.h"
+#include "ops/results.h"
 
 namespace torch_metal {
 namespace {
@@ -40,9 +40,16 @@ Tensor channel_shuffle(const Tensor& self, int64_t groups) {
   return self.reshape(grouped).transpose(1, 2).reshape(self.sizes()).contiguous(format);
 }
 
+Tensor& narrow_copy_out(const Tensor& self, int64_t dim, int64_t start, int64_t length, Tensor& out) {
+  TORCH_CHECK(out.scalar_type() == self.scalar_type(), "Expected out tensor to have dtype ", self.scalar_type(),
+              ", but got ", out.scalar_type(), " instead");
+  return give(self.narrow(dim, start, length), out);
+}
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "repeat_interleave.Tensor", repeat_interleave);
   METAL_IMPL(m, "channel_shuffle", channel_shuffle);
+  METAL_IMPL(m, "narrow_copy.out", narrow_copy_out);
 }
 
 }  // namespace

@@ -164,6 +164,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED(m, "amax.out", amax_out);
   METAL_STRUCTURED(m, "amin.out", amin_out);
   METAL_STRUCTURED(m, "aminmax.out", aminmax_out);
+  METAL_IMPL(m, "_aminmax", at::native::_aminmax_all);
+  METAL_IMPL(m, "_aminmax.dim", at::native::_aminmax);
   METAL_STRUCTURED(m, "argmax.out", argmax_out);
   METAL_STRUCTURED(m, "argmin.out", argmin_out);
   METAL_STRUCTURED_CLASS(m, "max.dim_max", MaxDim);

@@ -1,11 +1,11 @@
 // Products of matrices of 8-bit floats, scaled as a whole or row by row: _scaled_mm.
 #include <ATen/BlasBackend.h>
-#include <ATen/native/Resize.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
 #include "ops/registration.h"
+#include "ops/results.h"
 
 namespace torch_metal {
 namespace {
@@ -52,11 +52,6 @@ Tensor scaled_product(const Tensor& a, const Tensor& b, const Tensor& scale_a, c
   }
   if (scale_result && scale_result->defined() && at::isFloat8Type(dtype)) product.div_(scale_result->reshape({}));
   return product.to(dtype);
-}
-
-Tensor& give(const Tensor& result, Tensor& out) {
-  at::native::resize_output(out, result.sizes());
-  return out.copy_(result);
 }
 
 Tensor scaled_mm(const Tensor& a, const Tensor& b, const Tensor& scale_a, const Tensor& scale_b,

@@ -48,6 +48,12 @@ Tensor searchsorted_scalar(const Tensor& boundaries, const Scalar& self, bool ou
   return torch_metal::searchsorted(boundaries, value, out_int32, right, side, sorter);
 }
 
+Tensor& searchsorted_scalar_out(const Tensor& boundaries, const Scalar& self, bool out_int32, bool right, Side side,
+                                const OptionalTensor& sorter, Tensor& out) {
+  const Tensor value = at::scalar_tensor(self, boundaries.options());
+  return torch_metal::searchsorted_out(boundaries, value, out_int32, right, side, sorter, out);
+}
+
 void check_bucketize(const Tensor& boundaries) {
   TORCH_CHECK(boundaries.dim() == 1, "boundaries tensor must be 1 dimension, but got dim(", boundaries.dim(), ")");
 }
@@ -60,6 +66,10 @@ Tensor bucketize(const Tensor& self, const Tensor& boundaries, bool out_int32, b
 Tensor& bucketize_out(const Tensor& self, const Tensor& boundaries, bool out_int32, bool right, Tensor& out) {
   check_bucketize(boundaries);
   return torch_metal::searchsorted_out(boundaries, self, out_int32, right, std::nullopt, std::nullopt, out);
+}
+
+Tensor bucketize_scalar(const Scalar& self, const Tensor& boundaries, bool out_int32, bool right) {
+  return torch_metal::bucketize(at::scalar_tensor(self, boundaries.options()), boundaries, out_int32, right);
 }
 
 Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minlength) {
@@ -86,6 +96,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "searchsorted.Tensor", searchsorted);
   METAL_IMPL(m, "searchsorted.Tensor_out", searchsorted_out);
   METAL_IMPL(m, "searchsorted.Scalar", searchsorted_scalar);
+  METAL_IMPL(m, "searchsorted.Scalar_out", searchsorted_scalar_out);
+  METAL_IMPL(m, "bucketize.Scalar", bucketize_scalar);
   METAL_IMPL(m, "bucketize.Tensor", bucketize);
   METAL_IMPL(m, "bucketize.Tensor_out", bucketize_out);
   METAL_IMPL(m, "bincount", bincount);

@@ -76,6 +76,10 @@ Tensors3 unique_consecutive(const Tensor& self, bool return_inverse, bool return
           return_counts ? runs.counts() : absent(self)};
 }
 
+Tensors3 unique_dim_consecutive(const Tensor& self, int64_t dim, bool return_inverse, bool return_counts) {
+  return torch_metal::unique_consecutive(self, return_inverse, return_counts, dim);
+}
+
 Tensors3 unique_dim(const Tensor& self, int64_t dim, bool, bool return_inverse, bool return_counts) {
   const int64_t d = at::maybe_wrap_dim(dim, self.dim());
   if (self.numel() == 0) return nothing_unique_along(self, d);
@@ -97,6 +101,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "_unique", unique);
   METAL_IMPL(m, "_unique2", unique2);
   METAL_IMPL(m, "unique_consecutive", unique_consecutive);
+  METAL_IMPL(m, "unique_dim_consecutive", unique_dim_consecutive);
   METAL_IMPL(m, "unique_dim", unique_dim);
 }
 
