@@ -9,75 +9,124 @@
 using namespace metal;
 using namespace torch_metal;
 
-/// One column of the patches: a pixel of the grid, and the image it is in.
-struct Pixel {
-  uint batch;
-  int origin[3];  ///< what position a first tap would see, times scale
+/// One half of where a convolution looks: a pixel, or a tap with its channel. The halves' positions and offsets (in
+/// elements) add up. Positions wrap around, so that one comparison tells what is outside on either side.
+struct Place {
+  uint position[3];
+  long offset;
 
-  Pixel(constant PatchGeometry& geometry, uint column) {
+  /// A place from which nothing is seen.
+  static Place nowhere() { return {{1u << 31, 0, 0}, 0}; }
+
+  static Place of_pixel(constant PatchGeometry& geometry, uint column) {
+    Place place;
+    place.offset = 0;
     for (int d = 2; d >= 0; --d) {
-      const int index = geometry.pixels[d].split(column);
-      origin[d] = index * geometry.pixel_step[d] + geometry.offset[d];
+      const int position = int(geometry.pixels[d].split(column)) * geometry.pixel_step[d] + geometry.offset[d];
+      place.position[d] = uint(position);
+      place.offset += position * geometry.stride[d];
     }
-    batch = column;
+    place.offset += column * geometry.batch_stride;
+    return place;
+  }
+
+  static Place of_tap(constant PatchGeometry& geometry, uint row) {
+    uint channel = geometry.channels_last ? geometry.channels.split(row) : 0;
+    Place place;
+    place.offset = 0;
+    for (int d = 2; d >= 0; --d) {
+      const int position = int(geometry.taps[d].split(row)) * geometry.tap_step[d];
+      place.position[d] = uint(position);
+      place.offset += position * geometry.stride[d];
+    }
+    if (!geometry.channels_last) channel = row;
+    place.offset += channel * geometry.channel_stride;
+    return place;
+  }
+
+  bool sees(constant PatchGeometry& geometry, thread const Place& tap) const {
+    bool inside = true;
+    for (int d = 0; d < 3; ++d) inside = inside && position[d] + tap.position[d] < uint(geometry.size[d]);
+    return inside;
   }
 };
 
-/// One row of the patches: a tap of the kernel, and the channel it looks at.
-struct Tap {
-  uint channel;
-  int step[3];
+/// Places of 32 neighbours, one a lane. In memory they are one run, or two where a row or an image ends, or scattered.
+struct Neighbours {
+  Place place;
+  long first_run;   ///< where lane 0 would be
+  long second_run;  ///< the same for the run that ends with the last lane
+  bool in_first;
+  bool two_runs;
+  bool scattered;
 
-  Tap(constant PatchGeometry& geometry, uint row) {
-    for (int d = 2; d >= 0; --d) step[d] = int(geometry.taps[d].split(row)) * geometry.tap_step[d];
-    channel = row;
+  explicit Neighbours(thread const Place& own, uint lane) : place(own) {
+    const long start = own.offset - lane;
+    first_run = from_lane(start, 0);
+    second_run = from_lane(start, kSimdWidth - 1);
+    in_first = start == first_run;
+    two_runs = first_run != second_run;
+    scattered = simd_any(!in_first && start != second_run);
   }
+
+  /// What `other`, the same for all lanes, sees from each lane.
+  template <class E, class T>
+  E see(device const T* data, constant PatchGeometry& geometry, thread const Place& other, uint lane) const {
+    const bool seen = place.sees(geometry, other);
+    data += other.offset;
+    E value = 0;
+    if (scattered) {
+      if (seen) value = E(data[place.offset]);
+      return value;
+    }
+    if (seen && in_first) value = E(data[first_run + lane]);
+    if (two_runs) {
+      if (seen && !in_first) value = E(data[second_run + lane]);
+    }
+    return value;
+  }
+
+ private:
+  static long from_lane(long x, ushort lane) { return as_type<long>(simd_shuffle(as_type<uint2>(x), lane)); }
 };
 
-/// Where `tap` looks from `pixel`, in elements from the start of the channel; negative if it sees nothing.
-static int seen_offset(constant PatchGeometry& geometry, thread const Pixel& pixel, thread const Tap& tap) {
-  bool seen = true;
-  int offset = 0;
-  for (int d = 0; d < 3; ++d) {
-    int position = pixel.origin[d] + tap.step[d];
-    seen = seen && position >= 0;
-    if (geometry.scale[d].value != 1) {
-      uint quotient = uint(max(position, 0));
-      seen = seen && geometry.scale[d].split(quotient) == 0;
-      position = int(quotient);
-    }
-    seen = seen && position < geometry.size[d];
-    offset += position * geometry.stride[d];
-  }
-  return seen ? offset : -1;
-}
-
-/// Tiles of the patches, lanes along the pixels. `pixels_first`: rows of the operand are the pixels.
+/// Tiles of the patches, lanes along what is contiguous. `pixels_first`: rows of the operand are the pixels.
 template <class T, uint taps, uint pixels, uint simdgroups, bool pixels_first>
 struct PatchSource {
   device const T* data;
   constant PatchGeometry& geometry;
   uint pixel_limit;
 
-  bool transposed() const { return pixels_first; }
+  bool transposed() const { return pixels_first != bool(geometry.channels_last); }
 
   template <class E>
   void load(threadgroup E* tile, uint row, uint column, uint simdgroup, uint lane) const {
     const uint first_tap = pixels_first ? column : row;
     const uint first_pixel = pixels_first ? row : column;
-    for (uint p = lane; p < pixels; p += kSimdWidth) {
-      const bool exists = first_pixel + p < pixel_limit;
-      const Pixel pixel(geometry, exists ? first_pixel + p : 0);
-      device const T* image = data + pixel.batch * geometry.batch_stride;
-      for (uint t = simdgroup; t < taps; t += simdgroups) {
-        E value = 0;
-        if (first_tap + t < geometry.rows) {
-          const Tap tap(geometry, first_tap + t);
-          const int offset = seen_offset(geometry, pixel, tap);
-          if (exists && offset >= 0) value = E(image[tap.channel * geometry.channel_stride + offset]);
-        }
-        tile[t * pixels + p] = value;
-      }
+    if (geometry.channels_last) {
+      load_lines<taps, pixels>(tile, simdgroup, lane, [&](uint t) { return tap(first_tap + t); },
+                               [&](uint p) { return pixel(first_pixel + p); });
+    } else {
+      load_lines<pixels, taps>(tile, simdgroup, lane, [&](uint p) { return pixel(first_pixel + p); },
+                               [&](uint t) { return tap(first_tap + t); });
+    }
+  }
+
+ private:
+  Place pixel(uint number) const {
+    return number < pixel_limit ? Place::of_pixel(geometry, number) : Place::nowhere();
+  }
+  Place tap(uint number) const { return number < geometry.rows ? Place::of_tap(geometry, number) : Place::nowhere(); }
+
+  /// `lines` lines of `length` places: along(i) is the place of a lane, across(j) that of a line.
+  template <uint length, uint lines, class E, class Along, class Across>
+  void load_lines(threadgroup E* tile, uint simdgroup, uint lane, Along along, Across across) const {
+    constexpr uint kPieces = length / kSimdWidth;  // of a line; each SIMD-group has one
+    static_assert(simdgroups % kPieces == 0, "SIMD-groups share out the pieces of a line evenly");
+    const uint start = simdgroup % kPieces * kSimdWidth;
+    const Neighbours neighbours(along(start + lane), lane);
+    for (uint line = simdgroup / kPieces; line < lines; line += simdgroups / kPieces) {
+      tile[line * length + start + lane] = neighbours.see<E>(data, geometry, across(line), lane);
     }
   }
 };
@@ -141,16 +190,14 @@ template <class T>
                               constant ConvolutionParams& params [[buffer(4)]],
                               uint3 position [[thread_position_in_grid]]) {
   const uint column = position.x, channel = position.y, group = position.z;
-  const Pixel pixel(params.patches, column);
-  device const T* image = in + pixel.batch * params.patches.batch_stride +
-                          long(group * params.in_channels) * params.patches.channel_stride;
+  const Place pixel = Place::of_pixel(params.patches, column);
+  device const T* image = in + long(group * params.in_channels) * params.patches.channel_stride + pixel.offset;
   device const T* taps = weight + long(group * params.out_channels + channel) * params.patches.rows;
   using Value = typename Sum<T>::type;
   Value sum = 0;
   for (uint k = 0; k < params.patches.rows; ++k) {
-    const Tap tap(params.patches, k);
-    const int offset = seen_offset(params.patches, pixel, tap);
-    if (offset >= 0) sum += Value(taps[k]) * Value(image[tap.channel * params.patches.channel_stride + offset]);
+    const Place tap = Place::of_tap(params.patches, k);
+    if (pixel.sees(params.patches, tap)) sum += Value(taps[k]) * Value(image[tap.offset]);
   }
   pixel_sink(out, bias, params, column, group).write(channel, sum);
 }
@@ -201,17 +248,14 @@ template <class T>
   const uint split = group.z / params.groups, channels = group.z % params.groups;
   const uint begin = split * params.split_size;
   const uint end = min(begin + params.split_size, params.patches.columns);
-  const Tap tap(params.patches, group.x), straight(params.gradient, group.y);
-  gradient += long(channels * params.out_channels + straight.channel) * params.gradient.channel_stride;
-  in += long(channels * params.in_channels + tap.channel) * params.patches.channel_stride;
+  const Place tap = Place::of_tap(params.patches, group.x), straight = Place::of_tap(params.gradient, group.y);
+  gradient += long(channels * params.out_channels) * params.gradient.channel_stride + straight.offset;
+  in += long(channels * params.in_channels) * params.patches.channel_stride + tap.offset;
   float sum = 0;
   for (uint column = begin + lane; column < end; column += kSimdWidth) {
-    const Pixel pixel(params.patches, column), place(params.gradient, column);
-    const int seen = seen_offset(params.patches, pixel, tap);
-    if (seen < 0) continue;
-    const int offset = seen_offset(params.gradient, place, straight);
-    sum += float(gradient[place.batch * params.gradient.batch_stride + offset]) *
-           float(in[pixel.batch * params.patches.batch_stride + seen]);
+    const Place pixel = Place::of_pixel(params.patches, column);
+    if (!pixel.sees(params.patches, tap)) continue;
+    sum += float(gradient[Place::of_pixel(params.gradient, column).offset]) * float(in[pixel.offset]);
   }
   sum = simd_sum(sum);
   if (lane == 0) out[(long(group.z) * params.out_channels + group.y) * params.patches.rows + group.x] = sum;

@@ -24,6 +24,9 @@ FORWARD = {
     "stride": ((2, 3, 11, 12), (8, 3, 3, 3), dict(stride=2, padding=1)),
     "uneven": ((2, 3, 11, 12), (8, 3, 3, 2), dict(stride=(3, 2), padding=(0, 1), dilation=(1, 2))),
     "dilation": ((2, 3, 11, 11), (8, 3, 3, 3), dict(dilation=3, padding=2)),
+    "stride_beyond_kernel": ((2, 3, 11, 12), (8, 3, 2, 1), dict(stride=(3, 4))),
+    "stride_and_dilation": ((2, 3, 19, 21), (8, 3, 3, 3), dict(stride=(4, 2), dilation=(6, 2), padding=4)),
+    "image_ends_within_lanes": ((5, 40, 7, 7), (70, 40, 3, 3), dict(padding=1)),
     "same": ((2, 3, 8, 8), (9, 3, 4, 4), dict(padding="same")),
     "groups": ((2, 6, 7, 7), (18, 3, 3, 3), dict(groups=2)),
     "depthwise": ((2, 6, 9, 9), (6, 1, 3, 3), dict(groups=6, padding=1)),
@@ -40,6 +43,7 @@ FORWARD = {
 BACKWARD = {
     "3x3": ((2, 4, 6, 7), (4, 9, 3, 3), dict(padding=1)),
     "stride": ((2, 4, 5, 5), (4, 9, 3, 3), dict(stride=2, output_padding=1)),
+    "stride_beyond_kernel": ((2, 4, 5, 5), (4, 9, 2, 1), dict(stride=(3, 2), output_padding=(1, 0))),
     "uneven": ((2, 4, 5, 5), (4, 9, 3, 2), dict(stride=(3, 2), dilation=(1, 2), padding=(0, 1))),
     "groups": ((2, 4, 5, 5), (4, 3, 3, 3), dict(groups=2)),
     "1d": ((2, 4, 9), (4, 9, 4), dict(stride=2)),
@@ -69,6 +73,20 @@ def test_convolution(name):
 @pytest.mark.parametrize("name", BACKWARD)
 def test_transposed_convolution(name):
     check(TRANSPOSED, BACKWARD[name], True)
+
+
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+@pytest.mark.parametrize("name", [name for name, (shape, *_) in FORWARD.items() if len(shape) in FORMATS and shape[0]])
+def test_channels_last(name):
+    shape, weight, arguments = FORWARD[name]
+    convolve, memory_format = CONVOLUTIONS[len(weight) - 2], FORMATS.get(len(shape))
+
+    def last(x, w):
+        return convolve(x.contiguous(memory_format=memory_format), w.contiguous(memory_format=memory_format), **arguments)
+
+    assert_agrees(last, sample(*shape), sample(*weight, seed=1), **TOLERANCE[torch.float32])
 
 
 @pytest.mark.parametrize("dtype", FLOATING[:2])

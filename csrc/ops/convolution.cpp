@@ -7,6 +7,7 @@
 
 #include <array>
 #include <limits>
+#include <numeric>
 
 #include "convolution_params.h"
 #include "ops/registration.h"
@@ -47,28 +48,32 @@ int32_t narrow(int64_t value) {
   return static_cast<int32_t>(value);
 }
 
+/// Whether kernels run along the channels of `seen` rather than along its pixels.
+bool is_channels_last(const at::Tensor& seen) { return seen.stride(1) == 1 && seen.stride(-1) != 1; }
+
 /// `seen` as a matrix of its channels by the pixels of a grid, one tap looking straight at each pixel.
 PatchGeometry identity_patches(const at::Tensor& seen, int64_t groups) {
   const Size3 sizes = innermost_3(seen.sizes().slice(2), 1);
   const Size3 strides = innermost_3(seen.strides().slice(2), 0);
   PatchGeometry patches{};
   for (int d = 0; d < 3; ++d) {
-    narrow((sizes[d] - 1) * strides[d]);
     patches.pixels[d] = Divisor::of(narrow(sizes[d]));
-    patches.taps[d] = patches.scale[d] = Divisor::of(1);
+    patches.taps[d] = Divisor::of(1);
     patches.pixel_step[d] = patches.tap_step[d] = 1;
     patches.size[d] = narrow(sizes[d]);
-    patches.stride[d] = narrow(strides[d]);
+    patches.stride[d] = strides[d];
   }
   patches.batch_stride = seen.stride(0);
   patches.channel_stride = seen.stride(1);
   patches.rows = narrow(seen.size(1) / groups);
+  patches.channels = Divisor::of(patches.rows);
   patches.columns = narrow(seen.size(0) * sizes[0] * sizes[1] * sizes[2]);
+  patches.channels_last = is_channels_last(seen);
   return patches;
 }
 
-/// What the kernel sees of `seen` from each pixel of `grid` (a tensor with the grid's sizes).
-PatchGeometry patches_of(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
+/// What the kernel sees of `seen` from each pixel of `grid`, a tensor with the sizes of the convolution's output.
+PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
   PatchGeometry patches = identity_patches(seen, geometry.groups);
   patches.columns = identity_patches(grid, 1).columns;
   const Size3 pixels = innermost_3(grid.sizes().slice(2), 1);
@@ -76,14 +81,6 @@ PatchGeometry patches_of(const at::Tensor& seen, const at::Tensor& grid, const G
     patches.pixels[d] = Divisor::of(narrow(pixels[d]));
     patches.taps[d] = Divisor::of(narrow(geometry.kernel[d]));
     patches.rows = narrow(patches.rows * geometry.kernel[d]);
-  }
-  return patches;
-}
-
-/// The patches that a convolution multiplies with its weight. The grid is the convolution's output.
-PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
-  PatchGeometry patches = patches_of(seen, grid, geometry);
-  for (int d = 0; d < 3; ++d) {
     patches.pixel_step[d] = narrow(geometry.stride[d]);
     patches.offset[d] = narrow(-geometry.padding[d]);
     patches.tap_step[d] = narrow(geometry.dilation[d]);
@@ -91,21 +88,17 @@ PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid
   return patches;
 }
 
-/// The patches of the adjoint: `seen` is the convolution's output, the grid its input.
-PatchGeometry adjoint_patches(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
-  PatchGeometry patches = patches_of(seen, grid, geometry);
-  for (int d = 0; d < 3; ++d) {
-    patches.scale[d] = Divisor::of(narrow(geometry.stride[d]));
-    patches.offset[d] = narrow(geometry.padding[d]);
-    patches.tap_step[d] = narrow(-geometry.dilation[d]);
-  }
-  return patches;
+/// The format in which a weight's rows are numbered as those of `patches`.
+at::Tensor in_order_of(const PatchGeometry& patches, const at::Tensor& weight) {
+  if (!patches.channels_last) return weight.contiguous();
+  return weight.movedim(1, -1).contiguous();
 }
 
-/// out = weight x patches + bias for each group; weight is contiguous [channels of out, patches.rows].
+/// out = weight x patches + bias for each group; weight is [channels of out, channels of a group, kernel...].
 void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
               const std::optional<at::Tensor>& bias, const PatchGeometry& patches, int64_t groups) {
   if (out.numel() == 0) return;
+  const at::Tensor matrix = in_order_of(patches, weight);
   const bool has_bias = bias && bias->defined();
   const Size3 out_strides = innermost_3(out.strides().slice(2), 0);
   const ConvolutionParams params{patches,
@@ -113,17 +106,17 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
                                  static_cast<uint32_t>(in.size(1) / groups),
                                  static_cast<uint32_t>(out.size(1) / groups),
                                  has_bias};
-  const at::Tensor bias_vector = has_bias ? bias->contiguous() : weight;
+  const at::Tensor bias_vector = has_bias ? bias->contiguous() : matrix;
   const std::string_view type = metal_type(out.scalar_type());
   const uint64_t channels = params.out_channels, pixels = patches.columns;
   const auto launch_tiles = [&](std::string_view side_name, uint64_t side, uint64_t threads) {
     launch_groups(kernel("convolution", "convolve", {type, side_name, side_name}),
                   {at::ceil_div(pixels, side), at::ceil_div(channels, side), static_cast<uint64_t>(groups)}, {threads},
-                  out, in, weight, bias_vector, params);
+                  out, in, matrix, bias_vector, params);
   };
   if (channels < kTiledChannels || at::isIntegralType(out.scalar_type(), false)) {
     launch_threads(kernel("convolution", "convolve_each", {type}), {pixels, channels, static_cast<uint64_t>(groups)},
-                   {64}, out, in, weight, bias_vector, params);
+                   {64}, out, in, matrix, bias_vector, params);
   } else if (channels > 32 && at::ceil_div<uint64_t>(pixels, 64) >= 16) {
     launch_tiles("64", 64, 128);
   } else {
@@ -145,26 +138,86 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, c
                               0};
   const uint64_t pixels = params.patches.columns;
   const bool tiled = params.out_channels >= kTiledChannels;
-  const uint32_t side = tiled ? 32 : 1;
+  const bool large = params.out_channels > 32 && params.patches.rows > 32;
+  const uint32_t side = tiled ? (large ? 64 : 32) : 1;
   const uint64_t columns = at::ceil_div(params.patches.rows, side), rows = at::ceil_div(params.out_channels, side);
   // Weights are small, images are many: splits of the pixels keep the device busy, and are added up afterwards.
   const uint64_t splits = std::clamp<uint64_t>(64 / (rows * columns * groups), 1, at::ceil_div<uint64_t>(pixels, 512));
   params.split_size = at::ceil_div(at::ceil_div(pixels, splits), uint64_t(32)) * 32;
 
-  at::DimVector sizes(weight.sizes());
-  sizes.insert(sizes.begin(), splits);
-  const at::Tensor sums = at::empty(sizes, weight.options().dtype(at::kFloat));
+  at::DimVector sizes{static_cast<int64_t>(splits), weight.size(0)};
+  for (int64_t d = 1; d < weight.dim(); ++d) sizes.push_back(weight.size(d));
+  if (params.patches.channels_last) std::rotate(sizes.begin() + 2, sizes.begin() + 3, sizes.end());
+  at::Tensor sums = at::empty(sizes, weight.options().dtype(at::kFloat));
   const std::string_view type = metal_type(gradient.scalar_type());
-  const Kernel& product = tiled ? kernel("convolution", "weight_gradient", {type, "32", "32"})
-                                : kernel("convolution", "weight_gradient_each", {type});
-  launch_groups(product, {columns, rows, groups * splits}, {32}, sums, gradient, seen, params);
-  return (splits == 1 ? sums.select(0, 0) : sums.sum(0)).to(weight.scalar_type());
+  if (tiled) {
+    const std::string_view name = large ? "64" : "32";
+    launch_groups(kernel("convolution", "weight_gradient", {type, name, name}), {columns, rows, groups * splits},
+                  {large ? 128u : 32u}, sums, gradient, seen, params);
+  } else {
+    launch_groups(kernel("convolution", "weight_gradient_each", {type}), {columns, rows, groups * splits}, {32}, sums,
+                  gradient, seen, params);
+  }
+  const at::Tensor sum = (splits == 1 ? sums.select(0, 0) : sums.sum(0)).to(weight.scalar_type());
+  return params.patches.channels_last ? sum.movedim(-1, 1) : sum;
 }
 
 /// A weight as the adjoint needs it: channels of the two sides exchanged within each group.
 at::Tensor exchange_channels(const at::Tensor& weight, int64_t groups) {
   const at::Tensor split = weight.unflatten(0, {groups, weight.size(0) / groups});
-  return split.transpose(1, 2).contiguous();
+  return split.transpose(1, 2).flatten(0, 1);
+}
+
+/// In one dimension, what of the adjoint concerns each stride-th pixel of the larger side from `first` on: a convolution
+/// of stride 1, with each `tap_stride`-th tap of the kernel from `first_tap` on.
+struct AdjointClass {
+  int64_t pixels, taps, first_tap, tap_stride, offset, tap_step;
+
+  AdjointClass(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t first)
+      : pixels(at::ceil_div(size - first, stride)), taps(0), first_tap(0), offset(0) {
+    const int64_t common = std::gcd(stride, dilation);
+    tap_stride = stride / common;
+    tap_step = -(dilation / common);
+    while (first_tap < std::min(tap_stride, kernel) && (first + padding - first_tap * dilation) % stride != 0) {
+      ++first_tap;
+    }
+    if (first_tap == std::min(tap_stride, kernel)) return;
+    taps = at::ceil_div(kernel - first_tap, tap_stride);
+    offset = (first + padding - first_tap * dilation) / stride;
+  }
+};
+
+/// The adjoint of a convolution with `weight` [channels of in, channels of a group of out, kernel...]: `out` has the
+/// sizes of the convolution's input. One convolution for each class of pixels, on views.
+void convolve_adjoint(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
+                      const std::optional<at::Tensor>& bias, const Geometry& geometry) {
+  const at::Tensor exchanged = exchange_channels(weight, geometry.groups);
+  const Size3 sizes = innermost_3(out.sizes().slice(2), 1);
+  const int64_t dims = out.dim() - 2;
+  Size3 first{};
+  for (first[0] = 0; first[0] < std::min(geometry.stride[0], sizes[0]); ++first[0]) {
+    for (first[1] = 0; first[1] < std::min(geometry.stride[1], sizes[1]); ++first[1]) {
+      for (first[2] = 0; first[2] < std::min(geometry.stride[2], sizes[2]); ++first[2]) {
+        at::Tensor part = out, taps = exchanged;
+        PatchGeometry patches = identity_patches(in, geometry.groups);
+        for (int64_t d = 0; d < 3; ++d) {
+          const AdjointClass own(sizes[d], geometry.kernel[d], geometry.stride[d], geometry.padding[d],
+                                 geometry.dilation[d], first[d]);
+          patches.pixels[d] = Divisor::of(narrow(own.pixels));
+          patches.taps[d] = Divisor::of(std::max(narrow(own.taps), 1));
+          patches.rows = narrow(patches.rows * own.taps);
+          patches.offset[d] = narrow(own.offset);
+          patches.tap_step[d] = narrow(own.tap_step);
+          const int64_t dim = d - 3 + dims + 2;
+          if (dim < 2) continue;
+          part = part.slice(dim, first[d], std::nullopt, geometry.stride[d]);
+          taps = taps.slice(dim, own.first_tap, own.first_tap + own.taps * own.tap_stride, own.tap_stride);
+        }
+        patches.columns = identity_patches(part, 1).columns;
+        convolve(part, in, taps, bias, patches, geometry.groups);
+      }
+    }
+  }
 }
 
 at::MemoryFormat format_of(const at::Tensor& input, const at::Tensor& weight) {
@@ -204,9 +257,9 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
                          : at::native::conv_output_size(input.sizes(), weight.sizes(), padding, stride, dilation);
   const at::Tensor out = at::empty(sizes, input.options().memory_format(format_of(input, weight)));
   if (transposed) {
-    convolve(out, input, exchange_channels(weight, groups), bias, adjoint_patches(input, out, geometry), groups);
+    convolve_adjoint(out, input, weight, bias, geometry);
   } else {
-    convolve(out, input, weight.contiguous(), bias, convolution_patches(input, out, geometry), groups);
+    convolve(out, input, weight, bias, convolution_patches(input, out, geometry), groups);
   }
   return out;
 }
@@ -215,10 +268,9 @@ at::Tensor input_gradient(const at::Tensor& gradient, const at::Tensor& input, c
                           const Geometry& geometry, bool transposed) {
   const at::Tensor out = at::empty(input.sizes(), input.options().memory_format(format_of(input, weight)));
   if (transposed) {
-    convolve(out, gradient, weight.contiguous(), {}, convolution_patches(gradient, out, geometry), geometry.groups);
+    convolve(out, gradient, weight, {}, convolution_patches(gradient, out, geometry), geometry.groups);
   } else {
-    convolve(out, gradient, exchange_channels(weight, geometry.groups), {}, adjoint_patches(gradient, out, geometry),
-             geometry.groups);
+    convolve_adjoint(out, gradient, weight, {}, geometry);
   }
   return out;
 }

@@ -8,22 +8,21 @@ namespace torch_metal {
 /// Reads a tensor [batch, channel, depth, height, width] as a matrix of taps by pixels: row (channel, tap) and column
 /// (batch, pixel) hold what that tap of the kernel sees from that pixel, zero outside of the tensor.
 ///
-/// In each dimension a tap sees position (pixel * pixel_step + offset + tap * tap_step) / scale, nothing if that
-/// leaves a remainder. Convolution: pixels are the output's, pixel_step its stride. Its gradient, and transposed
-/// convolution: pixels are those of the larger side, scale is the stride, tap_step is negative.
+/// In each dimension a tap sees position pixel * pixel_step + offset + tap * tap_step.
 struct PatchGeometry {
   Divisor pixels[3];  ///< sizes of the pixels' grid
   Divisor taps[3];    ///< sizes of the kernel
-  Divisor scale[3];
+  Divisor channels;   ///< of a group
   int32_t pixel_step[3];
   int32_t offset[3];
   int32_t tap_step[3];
   int32_t size[3];    ///< of the tensor
-  int32_t stride[3];  ///< of the tensor, in elements
+  int64_t stride[3];  ///< of the tensor, in elements
   int64_t batch_stride;
   int64_t channel_stride;
   uint32_t rows;  ///< channels of a group, times taps
   uint32_t columns;
+  uint32_t channels_last;  ///< channels are contiguous, and the fastest part of a row's number; else taps are
 };
 
 /// out[channel, pixel] = sum over taps of weight[channel, tap] * patches[tap, pixel] + bias[channel], for each group.
