@@ -34,8 +34,9 @@ def _widened(t: torch.Tensor) -> torch.Tensor:
 
 
 def _error(value: torch.Tensor, reference: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Distance from the reference; 0 where both are NaN, the same infinity, or what the dtype rounds the reference to."""
-    same = (value == reference) | (value.isnan() & reference.isnan()) | (value == _widened(reference.to(dtype)))
+    """Distance from the reference; 0 where both are NaN, the same infinity, or beyond what the dtype can hold."""
+    overflows = value.isinf() & (value == _widened(reference.to(dtype)))
+    same = (value == reference) | (value.isnan() & reference.isnan()) | overflows
     return torch.where(same, 0.0, (value - reference).abs())
 
 
