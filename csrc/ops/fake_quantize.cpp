@@ -118,18 +118,18 @@ Tensors2 fused_moving_average_observer(const Tensor& self, const Tensor& observe
   if (by_row && running_min.numel() == 0) {
     running_min.resize_({channels}).fill_(std::numeric_limits<float>::infinity());
     running_max.resize_({channels}).fill_(-std::numeric_limits<float>::infinity());
-    scale.resize_({channels});
-    zero_point.resize_({channels});
+    scale.resize_({channels}).fill_(1);
+    zero_point.resize_({channels}).zero_();
   }
   if (observer_on.item().toInt() != 0) {
     const Tensor rows = by_row ? self.transpose(0, axis).reshape({channels, -1}) : self.reshape({1, -1});
     const auto [low, high] = at::aminmax(rows, 1);
     follow(running_min.view({-1}), low, averaging);
     follow(running_max.view({-1}), high, averaging);
-    choose_parameters(running_min.view({-1}), running_max.view({-1}), scale.view({-1}), zero_point.view({-1}),
-                      quant_min, quant_max, symmetric);
   }
   if (fake_quant_on.item().toInt() == 0) return {self.clone(), at::ones_like(self, at::kBool)};
+  choose_parameters(running_min.view({-1}), running_max.view({-1}), scale.view({-1}), zero_point.view({-1}), quant_min,
+                    quant_max, symmetric);
   if (by_row)
     return at::fake_quantize_per_channel_affine_cachemask(self, scale, zero_point, axis, quant_min, quant_max);
   return at::fake_quantize_per_tensor_affine_cachemask(self, scale.item().toDouble(), zero_point.item().toLong(),
