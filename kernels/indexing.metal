@@ -94,3 +94,16 @@ template <class T, class Op>
   }
   target = T(result);
 }
+
+/// Of the values that go to one place, the last stays, as on one thread. Keys and order are those of accumulate_runs;
+/// T is any type of the elements' size.
+template <class T>
+[[kernel]] void put_last(device T* out [[buffer(0)]], device const T* values [[buffer(1)]],
+                         device const long* keys [[buffer(2)]], device const long* order [[buffer(3)]],
+                         constant AccumulateParams& params [[buffer(4)]], uint2 id [[thread_position_in_grid]]) {
+  const long key = keys[id.y];
+  if (key < 0 || (id.y + 1 < params.count && keys[id.y + 1] == key)) return;
+  const Coordinates outer(params.outer, id.x), inner(params.inner, uint(order[id.y]));
+  at_byte(out, key + outer.offset(params.outer_out)) =
+      at_byte(values, outer.offset(params.outer_values) + inner.offset(params.inner_values));
+}

@@ -72,6 +72,9 @@ const at::Tensor& resize_(const at::Tensor& self, c10::SymIntArrayRef size,
     impl->set_sizes_contiguous(sizes);
   }
   if (memory_format && *memory_format != at::MemoryFormat::Preserve) impl->empty_tensor_restride(*memory_format);
+  const auto& context = at::globalContext();
+  if (C10_UNLIKELY(context.deterministicAlgorithms() && context.deterministicFillUninitializedMemory()))
+    at::native::fill_resize_deterministic_(self, old_bytes);
   return self;
 }
 

@@ -1,6 +1,7 @@
 // Indexing with tensors: index, index_put, index_select, index_add, index_copy, index_fill, take, put, flip, roll.
 #include "ops/indexing.h"
 
+#include <ATen/Context.h>
 #include <ATen/MemoryOverlap.h>
 #include <ATen/WrapDimUtilsMulti.h>
 #include <ATen/native/IndexKernel.h>
@@ -147,18 +148,9 @@ std::string_view accumulate_op(at::native::ReductionType reduction) {
   TORCH_CHECK_NOT_IMPLEMENTED(false, "accumulation on metal: no such reduction");
 }
 
-}  // namespace
-
-void index_get(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
-  move_indexed(iter, indexed, "IndexMode::get");
-}
-
-void index_put(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
-  move_indexed(iter, indexed, "IndexMode::put");
-}
-
-void index_accumulate(const TensorIteratorBase& iter, const IndexedDimensions& indexed,
-                      at::native::ReductionType reduction) {
+/// Runs of elements that go to one place, found by sorting where each goes: `kernel` has a thread for each row of the
+/// outer dimensions and each key.
+void launch_over_runs(const TensorIteratorBase& iter, const IndexedDimensions& indexed, const Kernel& kernel) {
   if (iter.numel() == 0) return;
   Dimensions outer, inner;
   for (int d = 0; d < iter.ndim(); ++d) (index_varies(iter, d) ? inner : outer).which.push_back(d);
@@ -169,9 +161,34 @@ void index_accumulate(const TensorIteratorBase& iter, const IndexedDimensions& i
       iteration_shape(inner.sizes(iter)), inner.strides(iter, 1), static_cast<uint32_t>(count)};
   const auto [keys, order] = at::sort(target_offsets(iter, inner, indexed, count), /*stable=*/true, /*dim=*/0,
                                       /*descending=*/false);
-  launch_threads(kernel("indexing", "accumulate_runs", {metal_type(iter.dtype(0)), accumulate_op(reduction)}),
-                 {static_cast<uint64_t>(rows), static_cast<uint64_t>(count)}, kThreadgroup, operand(iter, 0),
+  launch_threads(kernel, {static_cast<uint64_t>(rows), static_cast<uint64_t>(count)}, kThreadgroup, operand(iter, 0),
                  operand(iter, 1), keys, order, params);
+}
+
+/// Whether all elements are one and the same, so that it does not matter which stays.
+bool is_one_value(const TensorIteratorBase& iter, int operand) {
+  const IntArrayRef strides = iter.strides(operand);
+  return std::all_of(strides.begin(), strides.end(), [](int64_t stride) { return stride == 0; });
+}
+
+}  // namespace
+
+void index_get(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
+  move_indexed(iter, indexed, "IndexMode::get");
+}
+
+void index_put(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
+  if (at::globalContext().deterministicAlgorithms() && !is_one_value(iter, 1)) {
+    const std::string_view type = carrier_type(iter.element_size(0));
+    return launch_over_runs(iter, indexed, kernel("indexing", "put_last", {type}));
+  }
+  move_indexed(iter, indexed, "IndexMode::put");
+}
+
+void index_accumulate(const TensorIteratorBase& iter, const IndexedDimensions& indexed,
+                      at::native::ReductionType reduction) {
+  launch_over_runs(iter, indexed,
+                   kernel("indexing", "accumulate_runs", {metal_type(iter.dtype(0)), accumulate_op(reduction)}));
 }
 
 at::TensorIterator index_iterator(const Tensor& out, const Tensor& in, const Tensor& index) {

@@ -1,5 +1,4 @@
 // The partial inverse of max pooling: values go back to where indices say they came from, all else is zero.
-#include <ATen/Context.h>
 #include <ATen/native/Resize.h>
 #include <ATen/ops/empty.h>
 
@@ -27,7 +26,6 @@ Tensor& unpool_out(const char* name, const Tensor& self, const Tensor& indices, 
     TORCH_CHECK(self.size(d) > 0, name, "(): Expected input to have non-zero size for non-batch dimensions, but got ",
                 self.sizes(), " with dimension ", d, " being empty.");
   }
-  at::globalContext().alertNotDeterministic(name);  // which of several values for one place stays
   at::DimVector shape(self.sizes().slice(0, self.dim() - spatial));
   shape.append(output_size.begin(), output_size.end());
   const bool resized = at::native::resize_output(out, shape);
