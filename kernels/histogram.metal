@@ -1,4 +1,4 @@
-// Which bin of a histogram points are in, coordinate by coordinate.
+// Which bin of a histogram points are in, coordinate by coordinate, and how often integers occur.
 #include <metal_stdlib>
 
 #include "histogram_params.h"
@@ -40,4 +40,33 @@ kernel void refine_places(device long* places [[buffer(0)]], device const T* x [
     }
   }
   places[i] = place * p.bins + min(bin, p.bins - 1);
+}
+
+/// Few counts are kept in the threadgroup's memory and added to the others' at its end.
+template <class T>
+kernel void count_values(device const T* values [[buffer(0)]], device atomic_uint* counts [[buffer(1)]],
+                         constant CountParams& p [[buffer(2)]], uint group [[threadgroup_position_in_grid]],
+                         uint thread_index [[thread_index_in_threadgroup]],
+                         uint threads [[threads_per_threadgroup]]) {
+  threadgroup atomic_uint own[kGroupBins];
+  const bool few = p.bins <= kGroupBins;
+  const ulong begin = group * p.group_size, end = min(begin + p.group_size, p.size);
+  if (few) {
+    for (uint bin = thread_index; bin < p.bins; bin += threads) atomic_store_explicit(&own[bin], 0, memory_order_relaxed);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (ulong i = begin + thread_index; i < end; i += threads) {
+      const long value = values[i];
+      if (value >= 0) atomic_fetch_add_explicit(&own[value], 1, memory_order_relaxed);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint bin = thread_index; bin < p.bins; bin += threads) {
+      const uint count = atomic_load_explicit(&own[bin], memory_order_relaxed);
+      if (count > 0) atomic_fetch_add_explicit(&counts[bin], count, memory_order_relaxed);
+    }
+  } else {
+    for (ulong i = begin + thread_index; i < end; i += threads) {
+      const long value = values[i];
+      if (value >= 0) atomic_fetch_add_explicit(&counts[value], 1, memory_order_relaxed);
+    }
+  }
 }

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from test.agreement import assert_agrees, sample
+from test.agreement import INTEGRAL, assert_agrees, sample
 
 pytestmark = pytest.mark.usefixtures("no_fallback")
 
@@ -63,3 +63,24 @@ def test_out():
     torch.histogram(x.to("metal"), 5, out=(hist, edges))
     expected = torch.histogram(x, 5)
     torch.testing.assert_close((hist.cpu(), edges.cpu()), tuple(expected))
+
+
+def test_bincount():
+    x = sample(50, dtype=torch.int64).abs()
+    assert_agrees(lambda x: (x.bincount(), x.bincount(minlength=9), x[:0].bincount()), x)
+    assert_agrees(lambda x, w: x.bincount(w), x, sample(50), backward=False)
+    with pytest.raises(RuntimeError):
+        torch.tensor([1, -1], device="metal").bincount()
+
+
+@pytest.mark.parametrize("dtype", INTEGRAL)
+def test_bincount_of_every_dtype(dtype):
+    x = sample(50, dtype=dtype).abs()
+    for weights in (torch.float16, torch.float32, torch.int8, torch.bool):
+        assert_agrees(lambda x, w: x.bincount(w), x, sample(50).to(weights), backward=False)
+
+
+def test_bincount_of_many_values():
+    """More bins than a threadgroup holds, and more values than a threadgroup counts."""
+    x = torch.randint(0, 100_000, (300_000,), generator=torch.Generator().manual_seed(0))
+    assert_agrees(lambda x: (x.bincount(), (x % 3000).bincount(), x[:5].bincount()), x)

@@ -166,21 +166,6 @@ def test_searchsorted(right):
     assert_agrees(lambda b, v: torch.bucketize(v, b, right=right), integers, sample(0), backward=False)
 
 
-def test_bincount():
-    x = sample(50, dtype=torch.int64).abs()
-    assert_agrees(lambda x: (x.bincount(), x.bincount(minlength=9), x[:0].bincount()), x)
-    assert_agrees(lambda x, w: x.bincount(w), x, sample(50), backward=False)
-    with pytest.raises(RuntimeError):
-        torch.tensor([1, -1], device="metal").bincount()
-
-
-@pytest.mark.parametrize("dtype", INTEGRAL)
-def test_bincount_of_every_dtype(dtype):
-    x = sample(50, dtype=dtype).abs()
-    for weights in (torch.float16, torch.float32, torch.int8, torch.bool):
-        assert_agrees(lambda x, w: x.bincount(w), x, sample(50).to(weights), backward=False)
-
-
 def test_search_for_a_number():
     def search(boundaries):
         out = torch.empty((), dtype=torch.int64, device=boundaries.device)

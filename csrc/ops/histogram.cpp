@@ -1,4 +1,4 @@
-// Histograms in any number of dimensions. PyTorch's own functions check arguments and make the edges of the bins.
+// Histograms in any number of dimensions, and counts of integers (bincount). PyTorch's own functions check arguments and make the edges of the bins.
 #include <ATen/native/Histogram.h>
 #include <ATen/ops/_histogramdd_bin_edges_native.h>
 #include <ATen/ops/_histogramdd_from_bin_cts_native.h>
@@ -7,7 +7,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/histc_native.h>
 #include <ATen/ops/histogram_native.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include "histogram_params.h"
@@ -34,6 +33,20 @@ Tensor places_of(const Tensor& points, TensorList edges, BinSearch search) {
   return places;
 }
 
+/// How often each of 0, 1, ... bins - 1 is among the values (a vector of integers); negative ones are left out.
+Tensor counts_of(const Tensor& values, int64_t bins) {
+  const int64_t size = values.numel();
+  TORCH_CHECK_NOT_IMPLEMENTED(size < (int64_t{1} << 32), "metal: counts of more than 2^32 values");
+  const Tensor counts = at::zeros({bins}, values.options().dtype(at::kInt));  // the device has no 64-bit atomics
+  if (size == 0 || bins == 0) return counts.to(at::kLong);
+  constexpr uint64_t kThreads = 256, kMaxGroups = 256;
+  const uint64_t groups = std::min<uint64_t>(kMaxGroups, (size + 4 * kThreads - 1) / (4 * kThreads));
+  const CountParams params{uint64_t(size), (size + groups - 1) / groups, uint64_t(bins)};
+  launch_groups(kernel("histogram", "count_values", {metal_type(values.scalar_type())}), {groups}, {kThreads},
+                values.contiguous(), counts, params);
+  return counts.to(at::kLong).bitwise_and_(0xffffffff);
+}
+
 /// Divides by the sum and by the volume of each bin.
 void make_density(Tensor& hist, TensorList edges) {
   hist.div_(hist.sum());
@@ -47,14 +60,35 @@ void make_density(Tensor& hist, TensorList edges) {
 void count_points(const Tensor& self, const OptionalTensor& weight, bool density, Tensor& hist, TensorList edges,
                   BinSearch search) {
   const Tensor points = self.reshape({-1, self.size(-1)}).contiguous();
-  const auto sums_options = hist.options().dtype(at::kFloat);
-  const Tensor counted = weight && weight->defined() ? weight->reshape(-1).to(at::kFloat)
-                                                     : at::ones({1}, sums_options).expand(points.size(0));
-  // What is in no bin is added up before the first one.
-  const Tensor sums = at::zeros({hist.numel() + 1}, sums_options);
-  if (points.numel() > 0) sums.index_add_(0, places_of(points, edges, search).add_(1), counted);
-  hist.copy_(sums.slice(0, 1).reshape(hist.sizes()));
+  if (points.numel() == 0) {
+    hist.zero_();
+  } else if (weight && weight->defined()) {
+    // What is in no bin is added up before the first one.
+    const Tensor sums = at::zeros({hist.numel() + 1}, hist.options().dtype(at::kFloat));
+    sums.index_add_(0, places_of(points, edges, search).add_(1), weight->reshape(-1).to(at::kFloat));
+    hist.copy_(sums.slice(0, 1).reshape(hist.sizes()));
+  } else {
+    hist.copy_(counts_of(places_of(points, edges, search), hist.numel()).reshape(hist.sizes()));
+  }
   if (density) make_density(hist, edges);
+}
+
+Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minlength) {
+  TORCH_CHECK(minlength >= 0, "minlength should be >= 0");
+  TORCH_CHECK(self.dim() == 1 && at::isIntegralType(self.scalar_type(), /*includeBool=*/false),
+              "bincount only supports 1-d non-negative integral inputs.");
+  const bool weighted = weights && weights->defined();
+  TORCH_CHECK(!weighted || weights->sizes() == self.sizes(), "weights should be 1-d and have the same length as input");
+  int64_t bins = minlength;
+  if (self.numel() > 0) {
+    const auto [low, high] = at::aminmax(self);
+    TORCH_CHECK(low.item<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs.");
+    bins = std::max(bins, high.item<int64_t>() + 1);
+  }
+  if (!weighted) return counts_of(self, bins);
+  // PyTorch sums weights of any dtype but float32 in float64.
+  const Tensor counted = weights->to(weights->scalar_type() == at::kFloat ? at::kFloat : at::kDouble);
+  return at::zeros({bins}, counted.options()).index_add_(0, self.to(at::kLong), counted);
 }
 
 void histogramdd(const Tensor& self, const OptionalTensor& weight, bool density, Tensor& hist,
@@ -90,6 +124,7 @@ REGISTER_PRIVATEUSE1_DISPATCH(histogram_select_outer_bin_edges_stub, &torch_meta
 namespace torch_metal {
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "bincount", bincount);
   METAL_IMPL(m, "histc", at::native::histogram_histc);
   METAL_IMPL(m, "histc.out", at::native::histogram_histc_out);
   METAL_IMPL_OVERLOAD(m, "histogram.bins_tensor", histogram_bins_tensor, at::native::histogram);

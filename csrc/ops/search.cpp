@@ -1,4 +1,4 @@
-// Positions among sorted boundaries (searchsorted, bucketize) and counts of integers (bincount).
+// Positions among sorted boundaries: searchsorted, bucketize.
 #include <ATen/native/BucketizationUtils.h>
 #include <ATen/native/Resize.h>
 
@@ -72,24 +72,6 @@ Tensor bucketize_scalar(const Scalar& self, const Tensor& boundaries, bool out_i
   return torch_metal::bucketize(at::scalar_tensor(self, boundaries.options()), boundaries, out_int32, right);
 }
 
-Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minlength) {
-  TORCH_CHECK(minlength >= 0, "minlength should be >= 0");
-  TORCH_CHECK(self.dim() == 1 && at::isIntegralType(self.scalar_type(), /*includeBool=*/false),
-              "bincount only supports 1-d non-negative integral inputs.");
-  const bool weighted = weights && weights->defined();
-  TORCH_CHECK(!weighted || weights->sizes() == self.sizes(), "weights should be 1-d and have the same length as input");
-  int64_t bins = minlength;
-  if (self.numel() > 0) {
-    const auto [low, high] = at::aminmax(self);
-    TORCH_CHECK(low.item<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs.");
-    bins = std::max(bins, high.item<int64_t>() + 1);
-  }
-  // PyTorch sums weights of any dtype but float32 in float64.
-  const Tensor counted = weighted ? weights->to(weights->scalar_type() == at::kFloat ? at::kFloat : at::kDouble)
-                                  : at::ones({1}, self.options().dtype(at::kLong)).expand(self.sizes());
-  return at::zeros({bins}, counted.options()).index_add_(0, self.to(at::kLong), counted);
-}
-
 }  // namespace
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
@@ -100,7 +82,6 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "bucketize.Scalar", bucketize_scalar);
   METAL_IMPL(m, "bucketize.Tensor", bucketize);
   METAL_IMPL(m, "bucketize.Tensor_out", bucketize_out);
-  METAL_IMPL(m, "bincount", bincount);
 }
 
 }  // namespace torch_metal

@@ -21,4 +21,12 @@ struct HistogramParams {
   uint32_t first;  // of the coordinates: there are no places yet
 };
 
+enum : uint32_t { kGroupBins = 4096 };  // that a threadgroup counts in its own memory
+
+struct CountParams {
+  uint64_t size;
+  uint64_t group_size;  // values that a threadgroup counts
+  uint64_t bins;
+};
+
 }  // namespace torch_metal
