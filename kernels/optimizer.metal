@@ -91,6 +91,34 @@ kernel void fused_sgd(constant TensorTable& table [[buffer(0)]],
   }
 }
 
+/// Lists: parameter, gradient, sum of squared gradients, step.
+template <class T>
+kernel void fused_adagrad(constant TensorTable& table [[buffer(0)]],
+                          constant OptimizerParams& p [[buffer(1)]],
+                          device const float* lr_tensor [[buffer(2)]],
+                          device const float* scale [[buffer(3)]],
+                          device const float* found_inf [[buffer(4)]],
+                          uint group [[threadgroup_position_in_grid]],
+                          uint first [[thread_position_in_threadgroup]],
+                          uint threads [[threads_per_threadgroup]]) {
+  if (p.has_found_inf && *found_inf == 1) return;
+  const Slice slice = slice_of(table, group);
+  device T* const param = tensor_of<T>(table, 0, slice.tensor);
+  device T* const grad = tensor_of<T>(table, 1, slice.tensor);
+  device T* const sum = tensor_of<T>(table, 2, slice.tensor);
+  const float step = *tensor_of<float>(table, 3, slice.tensor);
+  const float lr = (p.has_lr ? *lr_tensor : p.lr) / (1 + (step - 1) * p.lr_decay);
+  const float inverse_scale = p.has_scale ? 1 / *scale : 1;
+
+  for (ulong i = slice.begin + first; i < slice.end; i += threads) {
+    const float w = static_cast<float>(param[i]);
+    const float g = descent(grad, i, p, inverse_scale) + p.weight_decay * w;
+    const float s = static_cast<float>(sum[i]) + g * g;
+    sum[i] = static_cast<T>(s);
+    param[i] = static_cast<T>(w - lr * g / (precise::sqrt(s) + p.eps));
+  }
+}
+
 /// Gradient scaling: multiplies gradients by 1 / scale, and notes whether one of them is infinite or NaN.
 template <class T>
 kernel void unscale(constant TensorTable& table [[buffer(0)]],

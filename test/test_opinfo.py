@@ -4,38 +4,20 @@ By default every OpInfo runs once, with one of its dtypes in turn. ``TORCH_METAL
 ``TORCH_METAL_OPINFO=2/8`` the second eighth of that.
 """
 
-import os
 import re
-import unittest
 
 import torch
 from torch.testing._internal.common_device_type import OpDTypes, instantiate_device_type_tests, ops
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_utils import TestCase
 
-from test.known_failures import known_failure
-from test.opinfo.conformance import PAIRS, VARIANTS, check_pair, dtype_name, dtypes_of, name_of
+from test.opinfo.choice import chosen
+from test.opinfo.conformance import VARIANTS, check_pair, dtype_name, dtypes_of, name_of
+from test.opinfo.declared import settle
 from test.opinfo.variants import call
 
 
-def _chosen() -> set[tuple[str, torch.dtype]]:
-    """The (OpInfo, dtype) pairs of this run."""
-    choice = os.environ.get("TORCH_METAL_OPINFO", "each")
-    if choice == "all":
-        pairs = PAIRS
-    elif choice == "each":
-        pairs = []
-        for i, op in enumerate(op_db):
-            dtypes = dtypes_of(op)
-            pairs += [(op, dtypes[i % len(dtypes)])] if dtypes else []
-    else:
-        part, parts = map(int, choice.split("/"))
-        pairs = PAIRS[part - 1 :: parts]
-    return {(op.formatted_name, dtype) for op, dtype in pairs}
-
-
-CHOSEN = _chosen()
-
+CHOSEN = chosen(op_db, dtypes_of)
 
 #: Samples of an OpInfo that the costlier variants run.
 FEW = 8
@@ -55,20 +37,12 @@ class chosen_ops(ops):
                 yield case
 
 
-def _declared(case: unittest.TestCase, test: str, op, dtype, error: str) -> None:
-    """Fails if the case failed and is not declared, or is declared and passed. No dtype: the case has none."""
-    reason = known_failure(test, name_of(op), dtype_name(dtype) if dtype else "*")
-    if reason and not error:
-        case.fail(f"passes, though known_failures.py says: {reason}")
-    if error and not reason:
-        case.fail(error)
-
-
 class TestOpInfo(TestCase):
     def check(self, op, dtype, name: str, samples: int | None) -> None:
         outcome = check_pair(op, dtype, [name], samples)
         fallen = outcome.fallen_back
-        _declared(self, name, op, dtype, outcome.error or (f"falls back: {', '.join(fallen)}" if fallen else ""))
+        error = outcome.error or (f"falls back: {', '.join(fallen)}" if fallen else "")
+        settle(self, name, name_of(op), dtype_name(dtype), error)
 
     @chosen_ops(op_db, variant="forward")
     def test_forward(self, device, dtype, op):
@@ -112,7 +86,7 @@ class TestOpInfo(TestCase):
             same = type(errors[1]) is type(errors[0]) and re.search(expected, str(errors[1]))
             if errors[0] is not None and not same:
                 wrong = f"{errors[1]!r}, the CPU raises {errors[0]!r}, expected is {expected!r}"
-        _declared(self, "errors", op, None, wrong)
+        settle(self, "errors", name_of(op), "*", wrong)
 
 
 def _error_of(op, sample) -> Exception | None:

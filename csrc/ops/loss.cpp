@@ -15,11 +15,18 @@ namespace Reduction = at::Reduction;
 
 constexpr uint64_t kThreads = 64;
 
+/// A kernel reads all operands in the input's dtype.
+void check_dtype(const Tensor& operand, const Tensor& self) {
+  TORCH_CHECK(operand.scalar_type() == self.scalar_type(), "expected scalar type ", self.scalar_type(), " but found ",
+              operand.scalar_type());
+}
+
 NllParams make_params(const Tensor& self, const Tensor& target, const Tensor& weight, int64_t reduction,
                       int64_t ignore_index) {
   const int64_t samples = target.numel(), classes = self.size(self.dim() == 1 ? 0 : 1);
   const int64_t batch = self.dim() == 1 ? 1 : self.size(0);
   TORCH_CHECK_NOT_IMPLEMENTED(samples < (int64_t{1} << 32), "metal: nll_loss of more than 2^32 samples");
+  if (weight.defined()) check_dtype(weight, self);
   NllParams params{};
   params.ignore_index = ignore_index;
   params.samples = samples;
@@ -139,6 +146,8 @@ struct BceOperands {
       : input(self.contiguous()), target(target_.contiguous()), has_weight(weight_ && weight_->defined()) {
     TORCH_CHECK(self.sizes() == target.sizes(), "Using a target size (", target.sizes(),
                 ") that is different to the input size (", self.sizes(), ") is not supported");
+    check_dtype(target, self);
+    if (has_weight) check_dtype(*weight_, self);
     weight = has_weight ? weight_->expand(self.sizes()).contiguous() : input;
   }
   Tensor input, target, weight;

@@ -57,17 +57,21 @@ void run(std::string_view name, const OptimizerParams& params, const Inputs& inp
   }
 }
 
+void check_steps(const char* name, TensorList steps, TensorList self) {
+  TORCH_CHECK(steps.size() == self.size(), name, ": expected a step for each parameter");
+  for (const Tensor& step : steps) {
+    TORCH_CHECK(step.is_privateuseone() && step.scalar_type() == at::kFloat && step.numel() == 1, name,
+                ": steps must be float32 tensors of one element on metal");
+  }
+}
+
 void adam(TensorList self, TensorList grads, TensorList exp_avgs, TensorList exp_avg_sqs, TensorList max_exp_avg_sqs,
           TensorList steps, double lr, const OptionalTensor& lr_tensor, double beta1, double beta2,
           double weight_decay, double eps, bool amsgrad, bool maximize, const OptionalTensor& scale,
           const OptionalTensor& found_inf, bool decoupled) {
   if (self.empty()) return;
   check_lists("fused_adam", {self, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs});
-  TORCH_CHECK(steps.size() == self.size(), "fused_adam: expected a step for each parameter");
-  for (const Tensor& step : steps) {
-    TORCH_CHECK(step.is_privateuseone() && step.scalar_type() == at::kFloat && step.numel() == 1,
-                "fused_adam: steps must be float32 tensors of one element on metal");
-  }
+  check_steps("fused_adam", steps, self);
   OptimizerParams params{};
   params.lr = static_cast<float>(lr);
   params.weight_decay = static_cast<float>(weight_decay);
@@ -133,6 +137,34 @@ void fused_sgd_tensor_lr(TensorList self, TensorList grads, TensorList momentum_
       scale, found_inf);
 }
 
+void adagrad(TensorList self, TensorList grads, TensorList sums, TensorList steps, double lr,
+             const OptionalTensor& lr_tensor, double lr_decay, double weight_decay, double eps, bool maximize,
+             const OptionalTensor& scale, const OptionalTensor& found_inf) {
+  if (self.empty()) return;
+  check_lists("fused_adagrad", {self, grads, sums});
+  check_steps("fused_adagrad", steps, self);
+  OptimizerParams params{};
+  params.lr = static_cast<float>(lr);
+  params.lr_decay = static_cast<float>(lr_decay);
+  params.weight_decay = static_cast<float>(weight_decay);
+  params.eps = static_cast<float>(eps);
+  params.maximize = maximize;
+  const Inputs inputs(lr_tensor, scale, found_inf, self[0], params);
+  run("fused_adagrad", params, inputs, self, grads, sums, steps);
+}
+
+void fused_adagrad(TensorList self, TensorList grads, TensorList sums, TensorList steps, double lr, double lr_decay,
+                   double weight_decay, double eps, bool maximize, const OptionalTensor& scale,
+                   const OptionalTensor& found_inf) {
+  adagrad(self, grads, sums, steps, lr, std::nullopt, lr_decay, weight_decay, eps, maximize, scale, found_inf);
+}
+
+void fused_adagrad_tensor_lr(TensorList self, TensorList grads, TensorList sums, TensorList steps, const Tensor& lr,
+                             double lr_decay, double weight_decay, double eps, bool maximize,
+                             const OptionalTensor& scale, const OptionalTensor& found_inf) {
+  adagrad(self, grads, sums, steps, 0, lr, lr_decay, weight_decay, eps, maximize, scale, found_inf);
+}
+
 void unscale(TensorList grads, Tensor& found_inf, const Tensor& inverse_scale) {
   if (grads.empty()) return;
   for (const Tensor* const number : {&std::as_const(found_inf), &inverse_scale}) {
@@ -169,6 +201,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "_fused_adamw_.tensor_lr", fused_adam_tensor_lr<true>);
   METAL_IMPL(m, "_fused_sgd_", fused_sgd);
   METAL_IMPL(m, "_fused_sgd_.tensor_lr", fused_sgd_tensor_lr);
+  METAL_IMPL(m, "_fused_adagrad_", fused_adagrad);
+  METAL_IMPL(m, "_fused_adagrad_.tensor_lr", fused_adagrad_tensor_lr);
   METAL_IMPL(m, "_amp_foreach_non_finite_check_and_unscale_", unscale);
   METAL_IMPL(m, "_amp_update_scale_", update_scale);
 }

@@ -2,13 +2,8 @@
 #include <ATen/native/Padding.h>
 #include <ATen/native/Resize.h>
 #include <ATen/ops/reflection_pad1d_backward_meta.h>
-#include <ATen/ops/reflection_pad1d_meta.h>
 #include <ATen/ops/reflection_pad3d_backward_meta.h>
-#include <ATen/ops/reflection_pad3d_meta.h>
 #include <ATen/ops/replication_pad1d_backward_meta.h>
-#include <ATen/ops/replication_pad1d_meta.h>
-#include <ATen/ops/replication_pad2d_meta.h>
-#include <ATen/ops/replication_pad3d_meta.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -36,34 +31,39 @@ std::vector<int64_t> shown_positions(int64_t size, int64_t before, int64_t after
   return positions;
 }
 
-/// `padding` is (before, after) of the last dimension, of the one before it, and so on.
-template <Padding mode>
-Tensor pad(const Tensor& self, IntArrayRef padding) {
-  Tensor result = self;
-  for (size_t i = 0; i < padding.size() / 2; ++i) {
-    const int64_t dim = self.dim() - 1 - static_cast<int64_t>(i);
-    result = resample(result, dim, shown_positions<mode>(self.size(dim), padding[2 * i], padding[2 * i + 1]));
+/// Calls apply(dimension in memory order, positions, size before padding) for each padded dimension of `self`, on
+/// `result`. `padding` is (before, after) of the last dimension, of the one before it, and so on. What is
+/// channels_last in memory is worked on, and comes out, in that order.
+template <Padding mode, class Apply>
+Tensor for_padded_dims(Tensor result, const Tensor& self, IntArrayRef padding, Apply apply) {
+  const auto spatial = static_cast<int64_t>(padding.size() / 2);
+  const bool channels_last =
+      self.dim() == spatial + 2 && self.suggest_memory_format() != at::MemoryFormat::Contiguous;
+  if (channels_last) result = result.movedim(1, -1);
+  for (int64_t i = 0; i < spatial; ++i) {
+    const int64_t dim = self.dim() - 1 - i, size = self.size(dim);
+    result = apply(result, dim - channels_last, shown_positions<mode>(size, padding[2 * i], padding[2 * i + 1]), size);
   }
-  return result;
+  return channels_last ? result.movedim(-1, 1) : result;
 }
 
 template <Padding mode>
 Tensor pad_backward(const Tensor& grad_output, const Tensor& self, IntArrayRef padding) {
-  Tensor result = grad_output;
+  TORCH_CHECK(grad_output.dim() == self.dim(), "grad_output of size ", grad_output.sizes(),
+              " does not fit an input of size ", self.sizes());
   for (size_t i = 0; i < padding.size() / 2; ++i) {
-    const int64_t dim = self.dim() - 1 - static_cast<int64_t>(i), size = self.size(dim);
-    const int64_t before = padding[2 * i], after = padding[2 * i + 1];
-    TORCH_CHECK(grad_output.size(dim) == size + before + after, "grad_output of size ", grad_output.sizes(),
-                " does not fit an input of size ", self.sizes(), " padded by ", padding);
-    result = resample_adjoint(result, dim, shown_positions<mode>(size, before, after), size);
+    const int64_t dim = self.dim() - 1 - static_cast<int64_t>(i);
+    TORCH_CHECK(grad_output.size(dim) == self.size(dim) + padding[2 * i] + padding[2 * i + 1], "grad_output of size ",
+                grad_output.sizes(), " does not fit an input of size ", self.sizes(), " padded by ", padding);
   }
-  return result;
+  return for_padded_dims<mode>(grad_output, self, padding, resample_adjoint);
 }
 
-template <class Meta, Padding mode>
-struct Pad : Meta {
-  void impl(const Tensor& self, IntArrayRef padding, const Tensor& out) { out.copy_(pad<mode>(self, padding)); }
-};
+template <Padding mode>
+Tensor& pad_backward_out(const Tensor& grad_output, const Tensor& self, IntArrayRef padding, Tensor& grad_input) {
+  at::native::resize_output(grad_input, self.sizes());
+  return grad_input.copy_(pad_backward<mode>(grad_output, self, padding));
+}
 
 template <class Meta, Padding mode>
 struct PadBackward : Meta {
@@ -72,50 +72,53 @@ struct PadBackward : Meta {
   }
 };
 
-template <Padding mode>
-Tensor& pad_backward_out(const Tensor& grad_output, const Tensor& self, IntArrayRef padding, Tensor& grad_input) {
-  at::native::resize_output(grad_input, self.sizes());
-  return grad_input.copy_(pad_backward<mode>(grad_output, self, padding));
-}
-
-Tensor reflection_pad2d(const Tensor& self, IntArrayRef padding) {
-  TORCH_CHECK(padding.size() == 4, "padding size is expected to be 4");
-  at::native::padding::check_valid_input<2>(self, padding);
-  for (int64_t i = 0; i < 2; ++i) {
-    const int64_t dim = self.dim() - 1 - i, size = self.size(dim);
-    TORCH_CHECK(padding[2 * i] < size && padding[2 * i + 1] < size,
+template <Padding mode, int spatial>
+void check_padding(const Tensor& self, IntArrayRef padding) {
+  TORCH_CHECK(padding.size() == 2 * spatial, "padding size is expected to be ", 2 * spatial);
+  at::native::padding::check_valid_input<spatial>(self, padding);
+  for (int64_t i = 0; i < spatial; ++i) {
+    const int64_t dim = self.dim() - 1 - i, size = self.size(dim), before = padding[2 * i], after = padding[2 * i + 1];
+    TORCH_CHECK(mode == Padding::replication || (before < size && after < size),
                 "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding (",
-                padding[2 * i], ", ", padding[2 * i + 1], ") at dimension ", dim, " of input ", self.sizes());
-    TORCH_CHECK(size + padding[2 * i] + padding[2 * i + 1] >= 1, "input of size ", self.sizes(),
-                " is too small to be padded by ", padding);
+                before, ", ", after, ") at dimension ", dim, " of input ", self.sizes());
+    TORCH_CHECK(size + before + after >= 1, "input of size ", self.sizes(), " is too small to be padded by ", padding,
+                ". Calculated output size of dimension ", dim, ": ", size + before + after);
   }
-  return pad<Padding::reflection>(self, padding);
 }
 
-Tensor& reflection_pad2d_out(const Tensor& self, IntArrayRef padding, Tensor& out) {
-  const Tensor padded = torch_metal::reflection_pad2d(self, padding);
+template <Padding mode, int spatial>
+Tensor pad(const Tensor& self, IntArrayRef padding) {
+  check_padding<mode, spatial>(self, padding);
+  return for_padded_dims<mode>(self, self, padding, [](const Tensor& t, int64_t dim, const auto& positions, int64_t) {
+    return resample(t, dim, positions);
+  });
+}
+
+template <Padding mode, int spatial>
+Tensor& pad_out(const Tensor& self, IntArrayRef padding, Tensor& out) {
+  TORCH_CHECK(out.scalar_type() == self.scalar_type(), "Expected out tensor to have dtype ", self.dtype(),
+              ", but got ", out.dtype(), " instead");
+  const Tensor padded = pad<mode, spatial>(self, padding);
   at::native::resize_output(out, padded.sizes());
   return out.copy_(padded);
 }
 
 template <class Meta>
-using Reflect = Pad<Meta, Padding::reflection>;
-template <class Meta>
 using ReflectBackward = PadBackward<Meta, Padding::reflection>;
-template <class Meta>
-using Replicate = Pad<Meta, Padding::replication>;
 template <class Meta>
 using ReplicateBackward = PadBackward<Meta, Padding::replication>;
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   namespace meta = at::meta;
-  METAL_STRUCTURED_CLASS(m, "reflection_pad1d.out", Reflect<meta::structured_reflection_pad1d>);
-  METAL_IMPL(m, "reflection_pad2d", torch_metal::reflection_pad2d);
-  METAL_IMPL(m, "reflection_pad2d.out", torch_metal::reflection_pad2d_out);
-  METAL_STRUCTURED_CLASS(m, "reflection_pad3d.out", Reflect<meta::structured_reflection_pad3d>);
-  METAL_STRUCTURED_CLASS(m, "replication_pad1d.out", Replicate<meta::structured_replication_pad1d>);
-  METAL_STRUCTURED_CLASS(m, "replication_pad2d.out", Replicate<meta::structured_replication_pad2d>);
-  METAL_STRUCTURED_CLASS(m, "replication_pad3d.out", Replicate<meta::structured_replication_pad3d>);
+#define PAD(mode, spatial)                                                          \
+  METAL_IMPL(m, #mode "_pad" #spatial "d", pad<Padding::mode, spatial>);            \
+  METAL_IMPL(m, #mode "_pad" #spatial "d.out", pad_out<Padding::mode, spatial>)
+  PAD(reflection, 1);
+  PAD(reflection, 2);
+  PAD(reflection, 3);
+  PAD(replication, 1);
+  PAD(replication, 2);
+  PAD(replication, 3);
 
   METAL_STRUCTURED_CLASS(m, "reflection_pad1d_backward.grad_input",
                          ReflectBackward<meta::structured_reflection_pad1d_backward>);

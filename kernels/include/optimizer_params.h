@@ -11,6 +11,7 @@ struct OptimizerParams {
   float log_beta1, log_beta2;  // so that 1 - beta^step keeps its digits
   float eps;
   float momentum, gain;  // SGD: gain is 1 - dampening
+  float lr_decay;        // Adagrad
   uint32_t maximize, amsgrad, nesterov, first_step;
   uint32_t decoupled;                         // weight decay apart from the gradient: AdamW
   uint32_t has_scale, has_found_inf, has_lr;  // which of the optional tensors are given

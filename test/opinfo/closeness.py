@@ -6,6 +6,13 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 
+#: What a reference is computed in.
+WIDER = {
+    **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32), torch.float64),
+    **dict.fromkeys((torch.complex32, torch.complex64), torch.complex128),
+}
+
+
 def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object]) -> None:
     """Trees of CPU tensors and numbers: metal's result, the CPU's, and a function that computes it in wider types.
 

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_map
 
 import torch_metal
 from test.opinfo import promises, variants
-from test.opinfo.closeness import assert_as_exact_as_the_cpu
+from test.opinfo.closeness import WIDER, assert_as_exact_as_the_cpu
 
 ROUTES = ("msl", "mps_graph", "host", "fallback")
 
@@ -33,10 +33,6 @@ RANDOM = {
     *("svd_lowrank", "pca_lowrank", "torch.ops.aten._flash_attention_forward"),
 }
 
-_WIDER = {
-    **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32), torch.float64),
-    **dict.fromkeys((torch.complex32, torch.complex64), torch.complex128),
-}
 _FLOAT32 = dict.fromkeys((torch.float16, torch.bfloat16), torch.float32)
 
 
@@ -177,7 +173,7 @@ def _in_wider_types(function, op, sample):
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        return function(op, moved(sample, "cpu", _WIDER))
+        return function(op, moved(sample, "cpu", WIDER))
     finally:
         torch.set_default_dtype(default)
 

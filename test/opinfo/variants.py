@@ -28,22 +28,27 @@ def _differentiable(op, sample, function=call):
     return outputs, leaves
 
 
-def _gradients(outputs, leaves, **arguments):
+def gradients(outputs, leaves, **arguments):
+    """Of the leaves, by a weighted sum of the outputs."""
     if not outputs or not leaves:
         return []
     return list(torch.autograd.grad(outputs, leaves, _weights(outputs), allow_unused=True, **arguments))
 
 
+def double_gradients(outputs, leaves):
+    """The leaves' gradients that have gradients themselves, and those."""
+    first = [g for g in gradients(outputs, leaves, create_graph=True) if g is not None and g.requires_grad]
+    return [first, gradients(first, leaves)]
+
+
 def backward(op, sample):
     """Gradients of the sample's leaves by a weighted sum of all differentiable outputs."""
-    return _gradients(*_differentiable(op, sample))
+    return gradients(*_differentiable(op, sample))
 
 
 def double_backward(op, sample):
     """Gradients of the gradients."""
-    outputs, leaves = _differentiable(op, sample)
-    first = [g for g in _gradients(outputs, leaves, create_graph=True) if g is not None and g.requires_grad]
-    return [first, _gradients(first, leaves)]
+    return double_gradients(*_differentiable(op, sample))
 
 
 def forward_mode(op, sample):
