@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.testing._internal.common_utils import noncontiguous_like
 from torch.utils._pytree import tree_map
 
+from test.opinfo import promises
 from test.opinfo.closeness import WIDER
 from test.opinfo.variants import double_gradients, gradients, tensors
 
@@ -46,6 +47,7 @@ def moved(tree, device: str, wider: bool = False):
 
 def moved_module(module, device: str, wider: bool = False):
     module = copy.deepcopy(module)
+    promises.set_accumulation(None if wider else torch.float32, module)
     if wider:
         for dtype, wide in WIDER.items():
             module._apply(lambda t, dtype=dtype, wide=wide: t.to(wide) if t.dtype == dtype else t)

@@ -22,12 +22,29 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 def with_accumulation_in(dtype, sample):
-    """The sample with the dtype named, or its inputs' own for None, where PyTorch chooses one by the kind of device."""
-    options = sample.kwargs.get("options")
-    if isinstance(options, LinearCrossEntropyOptions) and sample.input.dtype in _HALF:
+    """The sample with its way of summing named, in the dtype or its inputs' own for None, where PyTorch chooses one by
+    the kind of device."""
+    if _chooses_accumulation(sample.kwargs.get("options"), sample.input.dtype):
         sample = sample.transform(lambda value: value)
-        sample.kwargs["options"] = dataclasses.replace(options, acc_policy="accurate", acc_dtype=dtype)
+        sample.kwargs["options"] = _accumulating_in(dtype, sample.kwargs["options"])
     return sample
+
+
+def set_accumulation(dtype, module) -> None:
+    """The same for a module."""
+    options = getattr(module, "options", None)
+    if _chooses_accumulation(options, next(module.parameters()).dtype if options else None):
+        module.options = _accumulating_in(dtype, options)
+
+
+def _chooses_accumulation(options, dtype) -> bool:
+    return isinstance(options, LinearCrossEntropyOptions) and dtype in _HALF
+
+
+def _accumulating_in(dtype, options):
+    open_choice = options.chunking_method == "auto" and options.batch_chunk_size is None
+    chunking = "aspect_ratio" if open_choice else options.chunking_method
+    return dataclasses.replace(options, acc_policy="accurate", acc_dtype=dtype, chunking_method=chunking)
 
 
 def leaves_ties_open(name: str, sample) -> bool:
