@@ -155,6 +155,8 @@ def worklist_routes(outcomes: list[dict]) -> dict[str, str]:
 
 def summary(outcomes: list[dict]) -> dict:
     """All figures."""
+    from test.opinfo import overloads
+
     routes = worklist_routes(outcomes)
     held = [o for o in outcomes if o["dtype"] not in NO_GPU_HAS]
 
@@ -171,6 +173,7 @@ def summary(outcomes: list[dict]) -> dict:
         "pairs_without_float64": len(held),
         "pairs_without_float64_passed": sum(map(passed, held)),
         "pairs_without_float64_passed_by_worst_route": by_route(held),
+        **overloads.figures(),
         "failures": {f"{o['op']}[{o['dtype']}]": error_of(o) for o in outcomes if not passed(o)},
     }
 
@@ -194,6 +197,15 @@ def document(outcomes: list[dict]) -> str:
         lines.append(f"| {family} | " + " | ".join(map(str, cells)) + " |")
     by_route = ", ".join(f"{route} {count}" for route, count in sorted(figures["overloads_by_route"].items()))
     lines += ["", f"Of the {figures['overloads']} ATen overloads that op_db reaches: {by_route}.", ""]
+    registered = figures["cpu_overloads_by_registration"]
+    lines += [
+        f"Of the {figures['cpu_overloads']} ATen overloads that have a CPU kernel and are not composed of others, "
+        f"{registered['kernel']} have a kernel here, {registered['host']} run on the host by design; "
+        f"{registered['none']} have neither:", "",
+    ]  # fmt: skip
+    for reason, names in figures["cpu_overloads_without_kernel"].items():
+        lines.append(f"- {reason}: " + ", ".join(f"`{name}`" for name in names))
+    lines.append("")
     return "\n".join(lines)
 
 
