@@ -7,6 +7,9 @@
 using namespace metal;
 using namespace torch_metal;
 
+// Weights have `at`, for tiles: 32 of them along k from `block`, a multiple of 32, on, one a lane; `dot`, a lane's part
+// of the product with a row; and `scaled`, which finishes a sum.
+
 /// int8 weights with a scale for each row, which multiplies the finished sum.
 template <class T>
 struct Int8Weights {
@@ -14,7 +17,12 @@ struct Int8Weights {
   device const T* scales;
   constant QuantizedMatmulParams& p;
 
-  float at(uint n, uint k) const { return values[size_t(n) * p.k + k]; }
+  float at(uint n, uint block, uint lane) const { return values[size_t(n) * p.k + block + lane]; }
+  float dot(device const T* a, uint n, uint lane) const {
+    float sum = 0;
+    for (uint k = lane; k < p.k; k += kSimdWidth) sum += float(a[k]) * values[size_t(n) * p.k + k];
+    return sum;
+  }
   float scaled(uint n, float sum) const { return sum * float(scales[n]); }
 };
 
@@ -26,10 +34,29 @@ struct Int4Weights {
   device const T* scales_and_zeros;
   constant QuantizedMatmulParams& p;
 
-  float at(uint n, uint k) const {
-    const uint pair = values[(size_t(n) * p.k + k) / 2], q = k % 2 == 0 ? pair >> 4 : pair & 15;
-    device const T* const s = scales_and_zeros + 2 * (size_t(k / p.group) * p.n + n);
-    return (float(q) - 8) * float(s[0]) + float(s[1]);
+  /// Scale and zero of the weights (n, k).
+  float2 affine(uint n, uint k) const {
+    device const T* const s = scales_and_zeros + 2 * (size_t(k >> p.group_shift) * p.n + n);
+    return float2(float(s[0]), float(s[1]));
+  }
+  float at(uint n, uint block, uint lane) const {
+    const uint pair = values[(size_t(n) * p.k + block) / 2 + lane / 2], q = pair >> (lane % 2 == 0 ? 4 : 0) & 15;
+    const float2 s = affine(n, block);
+    return (float(q) - 8) * s.x + s.y;
+  }
+  /// A byte a lane: 64 weights at once, in one or two groups.
+  float dot(device const T* a, uint n, uint lane) const {
+    float sum = 0;
+    for (uint block = 0; block < p.k; block += 2 * kSimdWidth) {
+      const uint k = block + 2 * lane;
+      const float2 first = affine(n, block), second = affine(n, min(block + kSimdWidth, p.k - 1));
+      if (k >= p.k) continue;
+      const float2 s = lane < kSimdWidth / 2 ? first : second;
+      const uint pair = values[(size_t(n) * p.k + block) / 2 + lane];
+      const float left = float(a[k]), right = float(a[k + 1]);
+      sum += s.x * (left * (float(pair >> 4) - 8) + right * (float(pair & 15) - 8)) + s.y * (left + right);
+    }
+    return sum;
   }
   float scaled(uint, float sum) const { return sum; }
 };
@@ -43,7 +70,7 @@ struct WeightSource {
   void load(threadgroup float* tile, uint row, uint column, uint simdgroup, uint lane) const {
     for (uint c = simdgroup; c < columns; c += simdgroups) {
       const bool inside = column + c < weights.p.n && row + lane < weights.p.k;
-      tile[c * kTileDepth + lane] = inside ? weights.at(column + c, row + lane) : 0.0f;
+      tile[c * kTileDepth + lane] = inside ? weights.at(column + c, row, lane) : 0.0f;
     }
   }
 };
@@ -87,10 +114,7 @@ template <class T, class Weights, class Q>
                                uint2 group [[threadgroup_position_in_grid]],
                                uint lane [[thread_index_in_simdgroup]]) {
   const Weights weights{values, scales, p};
-  device const T* const row = a + size_t(group.y) * p.k;
-  float sum = 0;
-  for (uint k = lane; k < p.k; k += kSimdWidth) sum += float(row[k]) * weights.at(group.x, k);
-  sum = simd_sum(sum);
+  const float sum = simd_sum(weights.dot(a + size_t(group.y) * p.k, group.x, lane));
   if (lane == 0) out[size_t(group.y) * p.n + group.x] = T(weights.scaled(group.x, sum));
 }
 

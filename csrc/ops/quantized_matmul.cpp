@@ -2,6 +2,8 @@
 #include <ATen/ceil_div.h>
 #include <ATen/ops/empty.h>
 
+#include <bit>
+
 #include "ops/registration.h"
 #include "ops/results.h"
 #include "quantized_matmul_params.h"
@@ -25,10 +27,10 @@ void check_activations(const char* op, const Tensor& a) {
 
 /// a times the transposed weights, which `weights_type` and `value_type` name in MSL.
 Tensor product(const Tensor& a, const Tensor& values, const Tensor& scales, std::string_view weights_type,
-               std::string_view value_type, int64_t n, int64_t group) {
+               std::string_view value_type, int64_t n, uint32_t group_shift) {
   const Tensor out = at::empty({a.size(0), n}, a.options());
   if (out.numel() == 0) return out;
-  const QuantizedMatmulParams params{uint32_t(a.size(0)), uint32_t(n), uint32_t(a.size(1)), uint32_t(group)};
+  const QuantizedMatmulParams params{uint32_t(a.size(0)), uint32_t(n), uint32_t(a.size(1)), group_shift};
   const bool few_rows = params.m <= kFewRows;
   const std::string_view type = metal_type(a.scalar_type());
   const std::string weights = std::string(weights_type).append("<").append(type).append(">");
@@ -48,7 +50,7 @@ Tensor weight_int8pack_mm(const Tensor& a, const Tensor& weights, const Tensor& 
               " ", weights.sizes());
   TORCH_CHECK(scales.dim() == 1 && scales.size(0) == weights.size(0),
               "_weight_int8pack_mm: expected ", weights.size(0), " scales, got shape ", scales.sizes());
-  return product(a, weights, scales.to(a.scalar_type()), "Int8Weights", "char", weights.size(0), 1);
+  return product(a, weights, scales.to(a.scalar_type()), "Int8Weights", "char", weights.size(0), 0);
 }
 
 /// Bytes [n, k / 2] of two weights each, in the shape that all devices give them; the order stays.
@@ -79,7 +81,7 @@ Tensor weight_int4pack_mm(const Tensor& a, const Tensor& weights, int64_t group,
                   scales_and_zeros.size(1) == n && scales_and_zeros.size(2) == 2,
               "_weight_int4pack_mm: expected qScaleAndZeros of shape [", at::ceil_div(k, group), ", ", n,
               ", 2], got ", scales_and_zeros.sizes());
-  return product(a, weights, scales_and_zeros.to(a.scalar_type()), "Int4Weights", "uchar", n, group);
+  return product(a, weights, scales_and_zeros.to(a.scalar_type()), "Int4Weights", "uchar", n, std::countr_zero(uint64_t(group)));
 }
 
 Tensor& int_mm_out(const Tensor& a, const Tensor& b, Tensor& out) {
@@ -91,7 +93,7 @@ Tensor& int_mm_out(const Tensor& a, const Tensor& b, Tensor& out) {
   at::native::resize_output(out, {a.size(0), b.size(1)});
   if (out.numel() == 0) return out;
   const Tensor dense = out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
-  const QuantizedMatmulParams params{uint32_t(a.size(0)), uint32_t(b.size(1)), uint32_t(a.size(1)), 1};
+  const QuantizedMatmulParams params{uint32_t(a.size(0)), uint32_t(b.size(1)), uint32_t(a.size(1)), 0};
   const Extent grid{at::ceil_div<uint64_t>(params.n, 4), at::ceil_div<uint64_t>(params.m, 4)};
   launch_groups(kernel("quantized_matmul", "int8_product", {}), grid, {kSimdWidth}, dense, a.contiguous(),
                 b.t().contiguous(), params);

@@ -11,7 +11,7 @@ struct QuantizedMatmulParams {
   uint32_t m;
   uint32_t n;
   uint32_t k;
-  uint32_t group;  ///< of 4-bit weights: how many along k share a scale
+  uint32_t group_shift;  ///< of 4-bit weights: as many as 2 to this share a scale along k
 };
 
 }  // namespace torch_metal
