@@ -91,7 +91,7 @@ struct Neighbours {
 };
 
 /// Tiles of the patches, lanes along what is contiguous. `pixels_first`: rows of the operand are the pixels.
-template <class T, uint taps, uint pixels, uint simdgroups, bool pixels_first>
+template <class T, bool pixels_first>
 struct PatchSource {
   device const T* data;
   constant PatchGeometry& geometry;
@@ -99,15 +99,17 @@ struct PatchSource {
 
   bool transposed() const { return pixels_first != bool(geometry.channels_last); }
 
-  template <class E>
+  template <uint rows, uint columns, uint simdgroups, class E>
   void load(threadgroup E* tile, uint row, uint column, uint simdgroup, uint lane) const {
+    constexpr uint taps = pixels_first ? columns : rows;
+    constexpr uint pixels = pixels_first ? rows : columns;
     const uint first_tap = pixels_first ? column : row;
     const uint first_pixel = pixels_first ? row : column;
     if (geometry.channels_last) {
-      load_lines<taps, pixels>(tile, simdgroup, lane, [&](uint t) { return tap(first_tap + t); },
+      load_lines<taps, pixels, simdgroups>(tile, simdgroup, lane, [&](uint t) { return tap(first_tap + t); },
                                [&](uint p) { return pixel(first_pixel + p); });
     } else {
-      load_lines<pixels, taps>(tile, simdgroup, lane, [&](uint p) { return pixel(first_pixel + p); },
+      load_lines<pixels, taps, simdgroups>(tile, simdgroup, lane, [&](uint p) { return pixel(first_pixel + p); },
                                [&](uint t) { return tap(first_tap + t); });
     }
   }
@@ -119,14 +121,19 @@ struct PatchSource {
   Place tap(uint number) const { return number < geometry.rows ? Place::of_tap(geometry, number) : Place::nowhere(); }
 
   /// `lines` lines of `length` places: along(i) is the place of a lane, across(j) that of a line.
-  template <uint length, uint lines, class E, class Along, class Across>
+  template <uint length, uint lines, uint simdgroups, class E, class Along, class Across>
   void load_lines(threadgroup E* tile, uint simdgroup, uint lane, Along along, Across across) const {
-    constexpr uint kPieces = length / kSimdWidth;  // of a line; each SIMD-group has one
-    static_assert(simdgroups % kPieces == 0, "SIMD-groups share out the pieces of a line evenly");
-    const uint start = simdgroup % kPieces * kSimdWidth;
-    const Neighbours neighbours(along(start + lane), lane);
-    for (uint line = simdgroup / kPieces; line < lines; line += simdgroups / kPieces) {
-      tile[line * length + start + lane] = neighbours.see<E>(data, geometry, across(line), lane);
+    constexpr uint kPieces = (length + kSimdWidth - 1) / kSimdWidth;  // of a line
+    constexpr uint kSharing = simdgroups > kPieces ? simdgroups / kPieces : 1;  // SIMD-groups a piece
+#pragma clang loop unroll(disable)
+    for (uint piece = simdgroup / kSharing; piece < kPieces; piece += simdgroups / kSharing) {
+      const uint i = piece * kSimdWidth + lane;
+      const Neighbours neighbours(along(i), lane);
+#pragma clang loop unroll(disable)
+      for (uint line = simdgroup % kSharing; line < lines; line += kSharing) {
+        const E value = neighbours.see<E>(data, geometry, across(line), lane);
+        if (length % kSimdWidth == 0 || i < length) tile[line * length + i] = value;
+      }
     }
   }
 };
@@ -161,26 +168,23 @@ static PixelSink<T> pixel_sink(device T* out, device const T* bias, constant Con
 }
 
 /// A tile of channels by pixels for each threadgroup, groups along z.
-template <class T, uint tile_rows, uint tile_columns>
+template <class T, class Tile>
 [[kernel]] void convolve(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
                          device const T* weight [[buffer(2)]], device const T* bias [[buffer(3)]],
                          constant ConvolutionParams& params [[buffer(4)]],
                          uint3 group [[threadgroup_position_in_grid]],
                          uint simdgroup [[simdgroup_index_in_threadgroup]], uint lane [[thread_index_in_simdgroup]]) {
-  using Tile = GemmTile<tile_t<T>, tile_rows, tile_columns>;
-  alignas(16) threadgroup tile_t<T> tile_a[tile_rows * kTileDepth];
-  threadgroup tile_t<T> tile_b[kTileDepth * tile_columns];
+  threadgroup typename Tile::Memory memory;
   const uint depth = params.patches.rows;
   const long first_in = long(group.z * params.in_channels) * params.patches.channel_stride;
   const long first_weight = long(group.z * params.out_channels) * depth;
-  const StridedSource<T, tile_rows, kTileDepth, Tile::kSimdgroups> weights{weight + first_weight, depth, 1,
-                                                                           params.out_channels, depth};
-  const PatchSource<T, kTileDepth, tile_columns, Tile::kSimdgroups, false> patches{in + first_in, params.patches,
-                                                                                   params.patches.columns};
-  const uint row = group.y * tile_rows, column = group.x * tile_columns;
-  Tile tile(simdgroup, lane);
-  tile.multiply(weights, patches, tile_a, tile_b, row, column, 0, depth);
-  tile.store(pixel_sink(out, bias, params, tile.lane_column(column), group.z), tile_a, row);
+  const StridedSource<T> weights{weight + first_weight, depth, 1, params.out_channels, depth};
+  const PatchSource<T, false> patches{in + first_in, params.patches, params.patches.columns};
+  const TilePosition at{group.y * Tile::kRows,   group.x * Tile::kColumns, params.out_channels,
+                        params.patches.columns, simdgroup,                 lane};
+  Tile tile;
+  tile.multiply(weights, patches, memory, at, 0, depth);
+  tile.store([&](uint column) { return pixel_sink(out, bias, params, column, group.z); }, memory, at);
 }
 
 /// One thread an element: groups of few channels would leave most of a tile empty. Integers are summed up exactly.
@@ -215,27 +219,26 @@ struct TapSink {
 };
 
 /// A tile of channels by taps for each threadgroup; along z, groups of every split of the pixels.
-template <class T, uint tile_rows, uint tile_columns>
+template <class T, class Tile>
 [[kernel]] void weight_gradient(device float* out [[buffer(0)]], device const T* gradient [[buffer(1)]],
                                 device const T* in [[buffer(2)]], constant WeightGradientParams& params [[buffer(3)]],
                                 uint3 group [[threadgroup_position_in_grid]],
                                 uint simdgroup [[simdgroup_index_in_threadgroup]],
                                 uint lane [[thread_index_in_simdgroup]]) {
-  using Tile = GemmTile<tile_t<T>, tile_rows, tile_columns>;
-  alignas(16) threadgroup tile_t<T> tile_a[tile_rows * kTileDepth];
-  threadgroup tile_t<T> tile_b[kTileDepth * tile_columns];
+  threadgroup typename Tile::Memory memory;
   const uint split = group.z / params.groups, channels = group.z % params.groups;
   const uint begin = split * params.split_size;
   const uint end = min(begin + params.split_size, params.patches.columns);
-  const PatchSource<T, tile_rows, kTileDepth, Tile::kSimdgroups, false> gradients{
+  const PatchSource<T, false> gradients{
       gradient + long(channels * params.out_channels) * params.gradient.channel_stride, params.gradient, end};
-  const PatchSource<T, tile_columns, kTileDepth, Tile::kSimdgroups, true> patches{
-      in + long(channels * params.in_channels) * params.patches.channel_stride, params.patches, end};
-  const uint row = group.y * tile_rows, column = group.x * tile_columns;
-  Tile tile(simdgroup, lane);
-  tile.multiply(gradients, patches, tile_a, tile_b, row, column, begin, end);
+  const PatchSource<T, true> patches{in + long(channels * params.in_channels) * params.patches.channel_stride,
+                                     params.patches, end};
+  const TilePosition at{group.y * Tile::kRows, group.x * Tile::kColumns, params.out_channels,
+                        params.patches.rows,   simdgroup,                lane};
+  Tile tile;
+  tile.multiply(gradients, patches, memory, at, begin, end);
   device float* weight = out + long(group.z) * params.out_channels * params.patches.rows;
-  tile.store(TapSink{weight, params.out_channels, params.patches.rows, tile.lane_column(column)}, tile_a, row);
+  tile.store([&](uint column) { return TapSink{weight, params.out_channels, params.patches.rows, column}; }, memory, at);
 }
 
 /// One SIMD-group an element of the weight, for groups of few channels. Lanes run along the pixels.

@@ -31,22 +31,18 @@ struct ScaledSink {
   }
 };
 
-template <class T, uint tile_rows, uint tile_columns>
+template <class T, class Tile>
 [[kernel]] void gemm(device T* out [[buffer(0)]], device const T* a [[buffer(1)]], device const T* b [[buffer(2)]],
                      device const T* self [[buffer(3)]], constant MatmulParams<float>& params [[buffer(4)]],
                      uint3 group [[threadgroup_position_in_grid]], uint simdgroup [[simdgroup_index_in_threadgroup]],
                      uint lane [[thread_index_in_simdgroup]]) {
-  using Tile = GemmTile<tile_t<T>, tile_rows, tile_columns>;
-  alignas(16) threadgroup tile_t<T> tile_a[tile_rows * kTileDepth];
-  threadgroup tile_t<T> tile_b[kTileDepth * tile_columns];
-  const StridedSource<T, tile_rows, kTileDepth, Tile::kSimdgroups> source_a{
-      a + group.z * params.a.batch, params.a.row, params.a.column, params.m, params.k};
-  const StridedSource<T, kTileDepth, tile_columns, Tile::kSimdgroups> source_b{
-      b + group.z * params.b.batch, params.b.row, params.b.column, params.k, params.n};
-  const uint row = group.y * tile_rows, column = group.x * tile_columns;
-  Tile tile(simdgroup, lane);
-  tile.multiply(source_a, source_b, tile_a, tile_b, row, column, 0, params.k);
-  tile.store(ScaledSink<T>{out, self, params, tile.lane_column(column), group.z}, tile_a, row);
+  threadgroup typename Tile::Memory memory;
+  const StridedSource<T> source_a{a + group.z * params.a.batch, params.a.row, params.a.column, params.m, params.k};
+  const StridedSource<T> source_b{b + group.z * params.b.batch, params.b.row, params.b.column, params.k, params.n};
+  const TilePosition at{group.y * Tile::kRows, group.x * Tile::kColumns, params.m, params.n, simdgroup, lane};
+  Tile tile;
+  tile.multiply(source_a, source_b, memory, at, 0, params.k);
+  tile.store([&](uint column) { return ScaledSink<T>{out, self, params, column, group.z}; }, memory, at);
 }
 
 /// Matrix by vector, one threadgroup a row of a: lanes run along the row.

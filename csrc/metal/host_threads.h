@@ -19,12 +19,21 @@ struct HostThreads {
 #ifdef __APPLE__
 inline void set_host_threads(const HostThreads&) {}
 inline bool forked_after_use() { return false; }
+inline bool has_wide_host_registers() { return false; }
 #else
 /// Call before the first command buffer is committed.
 void set_host_threads(const HostThreads& threads);
 /// True in a child of a process that had used the device before it forked: its threads are gone, command buffers
 /// end in an error.
 bool forked_after_use();
+/// True if kernels run on CPUs with 32 vector registers of 512 bits.
+inline bool has_wide_host_registers() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
 #endif
 
 }  // namespace torch_metal

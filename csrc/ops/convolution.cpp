@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "convolution_params.h"
+#include "ops/gemm_tile.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
 
@@ -109,18 +110,14 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
   const at::Tensor bias_vector = has_bias ? bias->contiguous() : matrix;
   const std::string_view type = metal_type(out.scalar_type());
   const uint64_t channels = params.out_channels, pixels = patches.columns;
-  const auto launch_tiles = [&](std::string_view side_name, uint64_t side, uint64_t threads) {
-    launch_groups(kernel("convolution", "convolve", {type, side_name, side_name}),
-                  {at::ceil_div(pixels, side), at::ceil_div(channels, side), static_cast<uint64_t>(groups)}, {threads},
-                  out, in, matrix, bias_vector, params);
-  };
   if (channels < kTiledChannels || at::isIntegralType(out.scalar_type(), false)) {
     launch_threads(kernel("convolution", "convolve_each", {type}), {pixels, channels, static_cast<uint64_t>(groups)},
                    {64}, out, in, matrix, bias_vector, params);
-  } else if (channels > 32 && at::ceil_div<uint64_t>(pixels, 64) >= 16) {
-    launch_tiles("64", 64, 128);
   } else {
-    launch_tiles("32", 32, 32);
+    const GemmTile& tile = gemm_tile(out.scalar_type(), channels, pixels, groups);
+    launch_groups(kernel("convolution", "convolve", {type, tile.name}),
+                  {at::ceil_div(pixels, tile.columns), at::ceil_div(channels, tile.rows), uint64_t(groups)},
+                  {tile.threads}, out, in, matrix, bias_vector, params);
   }
 }
 
@@ -137,10 +134,11 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, c
                               static_cast<uint32_t>(groups),
                               0};
   const uint64_t pixels = params.patches.columns;
-  const bool tiled = params.out_channels >= kTiledChannels;
-  const bool large = params.out_channels > 32 && params.patches.rows > 32;
-  const uint32_t side = tiled ? (large ? 64 : 32) : 1;
-  const uint64_t columns = at::ceil_div(params.patches.rows, side), rows = at::ceil_div(params.out_channels, side);
+  const uint64_t channels = params.out_channels, taps = params.patches.rows;
+  const bool tiled = channels >= kTiledChannels;
+  const GemmTile each{"", 1, 1, 32};
+  const GemmTile& tile = tiled ? gemm_tile(gradient.scalar_type(), channels, taps, groups) : each;
+  const uint64_t rows = at::ceil_div(channels, tile.rows), columns = at::ceil_div(taps, tile.columns);
   // Weights are small, images are many: splits of the pixels keep the device busy, and are added up afterwards.
   const uint64_t splits = std::clamp<uint64_t>(64 / (rows * columns * groups), 1, at::ceil_div<uint64_t>(pixels, 512));
   params.split_size = at::ceil_div(at::ceil_div(pixels, splits), uint64_t(32)) * 32;
@@ -150,14 +148,9 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, c
   if (params.patches.channels_last) std::rotate(sizes.begin() + 2, sizes.begin() + 3, sizes.end());
   at::Tensor sums = at::empty(sizes, weight.options().dtype(at::kFloat));
   const std::string_view type = metal_type(gradient.scalar_type());
-  if (tiled) {
-    const std::string_view name = large ? "64" : "32";
-    launch_groups(kernel("convolution", "weight_gradient", {type, name, name}), {columns, rows, groups * splits},
-                  {large ? 128u : 32u}, sums, gradient, seen, params);
-  } else {
-    launch_groups(kernel("convolution", "weight_gradient_each", {type}), {columns, rows, groups * splits}, {32}, sums,
-                  gradient, seen, params);
-  }
+  const Kernel& product = tiled ? kernel("convolution", "weight_gradient", {type, tile.name})
+                                : kernel("convolution", "weight_gradient_each", {type});
+  launch_groups(product, {columns, rows, groups * splits}, {tile.threads}, sums, gradient, seen, params);
   const at::Tensor sum = (splits == 1 ? sums.select(0, 0) : sums.sum(0)).to(weight.scalar_type());
   return params.patches.channels_last ? sum.movedim(-1, 1) : sum;
 }

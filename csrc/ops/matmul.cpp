@@ -17,6 +17,7 @@
 #include <string>
 
 #include "matmul_params.h"
+#include "ops/gemm_tile.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
 
@@ -45,18 +46,16 @@ MatrixLayout layout_of(const at::Tensor& matrices) {
 }
 
 /// Which of the kernels in matmul.metal computes a product.
-enum class Algorithm { gemv, gemv_columns, gemm_32, gemm_64, each };
+enum class Algorithm { gemv, gemv_columns, gemm, each };
 
 template <class Scalar>
-Algorithm choose_algorithm(const MatmulParams<Scalar>& params, uint64_t batch, at::ScalarType dtype) {
+Algorithm choose_algorithm(const MatmulParams<Scalar>& params, at::ScalarType dtype) {
   if (!at::isFloatingType(dtype)) return Algorithm::each;
   if (params.n == 1) {
     const bool columns_are_contiguous = params.a.row == 1 && params.a.column != 1;
     return columns_are_contiguous && params.m >= kSimdWidth ? Algorithm::gemv_columns : Algorithm::gemv;
   }
-  // Large tiles read less, but only pay if there are enough of them to fill the device.
-  const uint64_t large_tiles = at::ceil_div<uint64_t>(params.m, 64) * at::ceil_div<uint64_t>(params.n, 64);
-  return params.m > 32 && params.n > 32 && large_tiles * batch >= 16 ? Algorithm::gemm_64 : Algorithm::gemm_32;
+  return Algorithm::gemm;
 }
 
 /// Binds the arguments that all kernels of the family share, and launches the chosen one.
@@ -65,10 +64,7 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
                    const MatmulParams<Scalar>& params) {
   const uint64_t batch = out.size(0);
   const std::string_view type = metal_type(out.scalar_type());
-  const auto tiles = [&](uint64_t side) {
-    return Extent{at::ceil_div<uint64_t>(params.n, side), at::ceil_div<uint64_t>(params.m, side), batch};
-  };
-  switch (choose_algorithm(params, batch, out.scalar_type())) {
+  switch (choose_algorithm(params, out.scalar_type())) {
     case Algorithm::gemv: {
       // A few long rows take more threads each than many short ones.
       const uint64_t wanted = params.m * batch >= 64 ? params.k / 64 : params.k / 8;
@@ -77,10 +73,12 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
     }
     case Algorithm::gemv_columns:
       return launch_threads(kernel("matmul", "gemv_columns", {type}), {params.m, batch}, {64}, out, a, b, self, params);
-    case Algorithm::gemm_32:
-      return launch_groups(kernel("matmul", "gemm", {type, "32", "32"}), tiles(32), {32}, out, a, b, self, params);
-    case Algorithm::gemm_64:
-      return launch_groups(kernel("matmul", "gemm", {type, "64", "64"}), tiles(64), {128}, out, a, b, self, params);
+    case Algorithm::gemm: {
+      const GemmTile& tile = gemm_tile(out.scalar_type(), params.m, params.n, batch);
+      const Extent grid{at::ceil_div<uint64_t>(params.n, tile.columns), at::ceil_div<uint64_t>(params.m, tile.rows),
+                        batch};
+      return launch_groups(kernel("matmul", "gemm", {type, tile.name}), grid, {tile.threads}, out, a, b, self, params);
+    }
     case Algorithm::each: {
       const std::string_view scalar = out.is_complex() ? "float2" : "long";
       return launch_threads(kernel("matmul", "matmul_each", {type, scalar}), {params.n, params.m, batch}, {32}, out, a,
