@@ -19,8 +19,6 @@ KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
     },
     ("in_place", "addr", "bool"): "a 0-d tensor of bool is taken for a matrix",
     ("forward", "torch._scaled_mm", "*"): "where sums of large products cancel, metal has 0 and the CPU what it rounded away",
-    ("conjugated", "conj", "complex32"): "the CPU cannot copy a conjugated and negated view of complex halves",
-    ("backward", "cov", "bfloat16"): "a weight's gradient is a difference of equal sums of about 100 and comes out as 3e-5",
     ("channels_last", "nn.NLLLoss", "float32"): "the CPU's backward refuses channels_last, metal's does not",
     ("second_derivatives", "nn.GRU", "float32"): "PyTorch's differentiable GRU cell rounds more than the CPU's layer",
     ("forward_mode", "erfinv", "float32"): "c10/metal's erfinv is off by 2 ulp near 1, where the derivative is large",

@@ -127,8 +127,9 @@ void copy_to_host(const at::Tensor& to, const at::Tensor& from, bool non_blockin
     keep_pinned(to);
     return;
   }
+  const at::Tensor source = from.resolve_conj().resolve_neg();  // the CPU has no kernel for both in halves
   Stream::current().synchronize();
-  to.copy_(cpu_alias(from));
+  to.copy_(cpu_alias(source));
 }
 
 at::Tensor& copy_(at::Tensor& self, const at::Tensor& source, bool non_blocking) {

@@ -110,6 +110,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "abs.out", at::native::abs_out);
   METAL_IMPL(m, "angle", at::native::angle);
   METAL_IMPL(m, "angle.out", at::native::angle_out);
+  METAL_IMPL(m, "conj_physical_", at::native::conj_physical_);
   METAL_IMPL(m, "conj_physical.out", at::native::conj_physical_out);
   METAL_IMPL(m, "logical_not.out", at::native::logical_not_out);
   METAL_IMPL(m, "logit", at::native::logit);
