@@ -24,9 +24,10 @@ _HALF = (torch.float16, torch.bfloat16)
 def with_accumulation_in(dtype, sample):
     """The sample with its way of summing named, in the dtype or its inputs' own for None, where PyTorch chooses one by
     the kind of device."""
-    if _chooses_accumulation(sample.kwargs.get("options"), sample.input.dtype):
+    options = sample.kwargs.get("options")
+    if _chooses_accumulation(options, sample.input.dtype if options else None):
         sample = sample.transform(lambda value: value)
-        sample.kwargs["options"] = _accumulating_in(dtype, sample.kwargs["options"])
+        sample.kwargs["options"] = _accumulating_in(dtype, options)
     return sample
 
 
