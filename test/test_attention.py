@@ -95,3 +95,42 @@ def test_transformer_encoder_layer_in_inference(norm_first, activation, device):
         expected = layer(x)
         actual = copy.deepcopy(layer).to(device)(x.to(device))
     torch.testing.assert_close(actual.cpu(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mask_type", [0, 1, 2])
+def test_masked_softmax(mask_type):
+    shape = {0: (6, 6), 1: (2, 6), 2: (2, 3, 6, 6)}[mask_type]
+    mask = sample(*shape, seed=1) > 0.3
+
+    def softmax(scores):
+        return torch._masked_softmax(scores, mask.to(scores.device), 3, mask_type)
+
+    assert_agrees(softmax, sample(2, 3, 6, 6), backward=mask_type == 2)
+
+
+def test_masked_softmax_of_rows_that_are_masked_whole():
+    mask = torch.zeros(2, 3, 5, 6, dtype=torch.bool)
+    mask[1, 2, 3] = True
+    assert_agrees(lambda x: torch._masked_softmax(x, mask.to(x.device), -1, 2), sample(2, 3, 5, 6), backward=False)
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_transform_bias_rescale_qkv(dtype):
+    def transform(qkv, bias):
+        return torch._transform_bias_rescale_qkv(qkv, bias, 4)
+
+    assert_agrees(transform, sample(2, 5, 48, dtype=dtype), sample(48, dtype=dtype), backward=False, **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", FLOATING[:2])
+@pytest.mark.parametrize("mask", ["none", "padding", "causal"])
+def test_encoder_in_inference_in_low_precision(dtype, mask, device):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).eval()
+    x = sample(2, 5, 16)
+    of_layer = {"key_padding_mask": "src_key_padding_mask", "attn_mask": "src_mask"}
+    arguments = {of_layer[name]: m for name, m in masks(mask).items()}
+    with torch.no_grad():
+        expected = layer(x, **arguments)
+        actual = copy.deepcopy(layer).to(device, dtype)(x.to(device, dtype), **on(device, arguments))
+    torch.testing.assert_close(actual.cpu().float(), expected, **TOLERANCE[dtype])
