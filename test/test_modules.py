@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 
+import pytest
 import torch
 from torch.nn.parameter import is_lazy
 from torch.testing._internal.common_device_type import instantiate_device_type_tests
@@ -24,6 +25,8 @@ from test.opinfo.closeness import assert_as_exact_as_the_cpu, assert_rounded_few
 from test.opinfo.conformance import dtype_name
 from test.opinfo.declared import error_of, settle
 from test.opinfo.modules import moved, moved_module
+
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:Lazy modules")
 
 
 def _with_half_precision(info):

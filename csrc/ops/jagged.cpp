@@ -3,6 +3,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
+#include <algorithm>
+
 #include "jagged_params.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
@@ -25,6 +27,15 @@ const Kernel& jagged_kernel(std::string_view function, const Tensor& values, con
   return kernel("jagged", function, {metal_type(values.scalar_type()), metal_type(offsets.scalar_type())});
 }
 
+JaggedParams jagged_params(const Tensor& packed, const Tensor& padded) {
+  const JaggedParams params{static_cast<uint64_t>(c10::multiply_integers(padded.sizes().slice(2))),
+                            static_cast<uint64_t>(padded.size(0)), static_cast<uint64_t>(padded.size(1)),
+                            static_cast<uint64_t>(packed.size(0))};
+  TORCH_CHECK_NOT_IMPLEMENTED(std::max({params.inner, params.batch, params.length, params.packed}) < uint64_t{1} << 32,
+                              "metal: jagged tensors of sizes from 2^32 on");
+  return params;
+}
+
 /// values [packed, ...] -> [batch, max_length, ...]; longer sequences are cut off.
 Tensor jagged_to_padded(const Tensor& values_, TensorList offset_list, at::IntArrayRef max_lengths, double padding) {
   const Tensor offsets = only_offsets("_jagged_to_padded_dense_forward", offset_list).contiguous();
@@ -34,9 +45,7 @@ Tensor jagged_to_padded(const Tensor& values_, TensorList offset_list, at::IntAr
   at::DimVector shape{offsets.numel() - 1, max_lengths[0]};
   shape.append(values.sizes().begin() + 1, values.sizes().end());
   const Tensor padded = at::empty(shape, values.options()), fill = at::full({1}, padding, values.options());
-  const JaggedParams params{static_cast<uint64_t>(c10::multiply_integers(values.sizes().slice(1))),
-                            static_cast<uint64_t>(shape[0]), static_cast<uint64_t>(shape[1]),
-                            static_cast<uint64_t>(values.size(0))};
+  const JaggedParams params = jagged_params(values, padded);
   launch_threads(jagged_kernel("jagged_to_padded", values, offsets), {params.inner, params.length, params.batch}, {64},
                  padded, values, offsets, fill, params, error_buffer());
   return padded;
@@ -52,9 +61,7 @@ Tensor padded_to_jagged(const Tensor& dense, TensorList offset_list, std::option
   at::DimVector shape{packed ? *packed : offsets[-1].item<int64_t>()};
   shape.append(padded.sizes().begin() + 2, padded.sizes().end());
   const Tensor values = at::empty(shape, padded.options());
-  const JaggedParams params{static_cast<uint64_t>(c10::multiply_integers(padded.sizes().slice(2))),
-                            static_cast<uint64_t>(padded.size(0)), static_cast<uint64_t>(padded.size(1)),
-                            static_cast<uint64_t>(shape[0])};
+  const JaggedParams params = jagged_params(values, padded);
   if (params.batch == 0) return values.zero_();
   launch_threads(jagged_kernel("padded_to_jagged", padded, offsets), {params.inner, params.packed}, {64}, values,
                  padded, offsets, params);

@@ -23,10 +23,7 @@ LEFT_OUT = {
         "quantised tensor types: on devices, PyTorch quantises with plain integer tensors and fake quantisation",
     r"_spdiags": "a sparse tensor from diagonals, which only the CPU has",
     r"_to_sparse\w*|sspaddmm|_validate_compressed_sparse_indices|_convert_indices_\w+": "of sparse tensors",
-    r"_nested_\w+|_jagged_to_padded_dense_forward|_padded_dense_to_jagged_forward": "of nested tensors",
-    r"_masked_softmax(_backward)?|_transform_bias_rescale_qkv":
-        "of the fast path of nn.TransformerEncoder, which PyTorch takes on CPU and CUDA alone",
-    r"_fused_adagrad_": "fused optimisers for metal are adam, adamw and sgd",
+    r"_nested_compute_contiguous_strides_offsets": "of the sizes of nested tensors, which are on the CPU",
 }  # fmt: skip
 
 
