@@ -7,6 +7,7 @@ import argparse
 import copy
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,8 +18,9 @@ from bench.architectures import WORKLOADS
 class _Clock(TorchDispatchMode):
     """Adds up the seconds of each operator, by name and, if asked for, the shapes of its tensors."""
 
-    def __init__(self, device: str, shapes: bool) -> None:
+    def __init__(self, device: str, shapes: bool, clock: Callable[[], float]) -> None:
         super().__init__()
+        self.clock = clock
         self.synchronize = torch.metal.synchronize if device == "metal" else lambda: None
         self.shapes = shapes
         self.seconds: dict[str, float] = defaultdict(float)
@@ -28,10 +30,10 @@ class _Clock(TorchDispatchMode):
         name = str(function).removeprefix("aten.").removesuffix(".default").replace("_overrideable", "")
         if self.shapes:
             name += " " + " ".join("x".join(map(str, a.shape)) for a in args if isinstance(a, torch.Tensor))
-        start = time.perf_counter()
+        start = self.clock()
         result = function(*args, **(kwargs or {}))
         self.synchronize()
-        self.seconds[name] += time.perf_counter() - start
+        self.seconds[name] += self.clock() - start
         self.calls[name] += 1
         return result
 
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--autocast", action="store_true")
     parser.add_argument("--shapes", action="store_true", help="tell shapes apart")
+    parser.add_argument("--cpu-time", action="store_true", help="of all threads: steadier on a busy machine, no use on a GPU")
     parser.add_argument("--rows", type=int, default=25)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -54,7 +57,8 @@ def main() -> None:
     for device in ("metal", "cpu"):
         placed = copy.deepcopy(model).to(device)
         sides[device] = (placed, workload.optimizer(placed), tuple(t.to(device) for t in batch))
-    clocks = {device: _Clock(device, args.shapes) for device in sides}
+    clock = time.process_time if args.cpu_time else time.perf_counter
+    clocks = {device: _Clock(device, args.shapes, clock) for device in sides}
     for step in range(1 + args.steps):
         for device, side in sides.items():
             with clocks[device] if step > 0 else torch.enable_grad():  # the first one compiles and allocates

@@ -25,12 +25,17 @@ class Timing:
         return self.metal / self.cpu
 
 
-def _seconds(call: Callable[[], object], repeats: int, finish: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(
+    call: Callable[[], object],
+    repeats: int,
+    finish: Callable[[], object],
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    start = clock()
     for _ in range(repeats):
         call()
     finish()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 def _nothing() -> None:
@@ -43,15 +48,25 @@ def _repeats(call: Callable[[], object], finish: Callable[[], object]) -> int:
     return max(1, min(1000, round(SAMPLE_SECONDS / _seconds(call, 1, finish))))
 
 
-def compare(metal: Callable[[], object], cpu: Callable[[], object], budget: float) -> Timing:
-    """Calls both in turn for about `budget` seconds. What `metal` started counts until it is done."""
+def compare(
+    metal: Callable[[], object],
+    cpu: Callable[[], object],
+    budget: float,
+    clock: Callable[[], float] = time.perf_counter,
+    min_samples: int = MIN_SAMPLES,
+) -> Timing:
+    """Calls both in turn for about `budget` seconds. What `metal` started counts until it is done.
+
+    `clock` may be time.process_time, CPU time of all threads: on a busy machine it tells more than the time of day. It
+    knows nothing of a GPU's work.
+    """
     sides = [(metal, torch.metal.synchronize), (cpu, _nothing)]
     repeats = [_repeats(*side) for side in sides]
     samples: list[list[float]] = [[], []]
     end = time.perf_counter() + budget
-    while len(samples[0]) < MIN_SAMPLES or (len(samples[0]) < MAX_SAMPLES and time.perf_counter() < end):
+    while len(samples[0]) < min_samples or (len(samples[0]) < MAX_SAMPLES and time.perf_counter() < end):
         for (call, finish), count, times in zip(sides, repeats, samples, strict=True):
-            times.append(_seconds(call, count, finish))
+            times.append(_seconds(call, count, finish, clock))
     return Timing(statistics.median(samples[0]), statistics.median(samples[1]), len(samples[0]))
 
 

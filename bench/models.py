@@ -5,6 +5,7 @@ import copy
 import gc
 import json
 import platform
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import torch_metal
 from bench import plots
 from bench.architectures import WORKLOADS, Workload
 from bench.architectures.language import generate
-from bench.measure import compare
+from bench.measure import MIN_SAMPLES, Timing, compare
 from bench.peak_memory import peak_memory
 
 TARGET = {"f32": 1.15, "bf16": 1.0}
 PROMPT, GENERATED = 32, 32  # tokens
 
 Work = Callable[[], object]
+Measure = Callable[[Work, Work], Timing]
 
 
 def _works(workload: Workload, model: torch.nn.Module, device: str) -> dict[str, Work]:
@@ -56,7 +58,7 @@ def _routes(work: Work) -> dict[str, int]:
     return torch_metal.route_counts()
 
 
-def measure_workload(workload: Workload, words: list[str], budget: float, memory: bool, progress: tqdm) -> list[dict]:
+def measure_workload(workload: Workload, words: list[str], measure: Measure, memory: bool, progress: tqdm) -> list[dict]:
     """Times of one model's works, seconds; memory in bytes above that of the interpreter with PyTorch."""
     names = [name for name in work_names(workload) if _chosen(f"{workload.name} {name}", words)]
     if not names:
@@ -68,7 +70,7 @@ def measure_workload(workload: Workload, words: list[str], budget: float, memory
     for name in names:
         progress.set_postfix_str(f"{workload.name}, {name}")
         metal, cpu = (sides[device][name] for device in ("metal", "cpu"))
-        timing = compare(metal, cpu, budget)
+        timing = measure(metal, cpu)
         results.append(
             {
                 "name": f"{workload.name} {name}",
@@ -121,18 +123,26 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads, for both sides (default 2)")
     parser.add_argument("--only", default="", help="works whose names contain one of these, separated by commas")
     parser.add_argument("--budget", type=float, default=10.0, help="seconds for each work (default 10)")
+    parser.add_argument("--samples", type=int, default=MIN_SAMPLES, help="at least so many of each work")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="of all threads, not time of day: for a busy machine, no use on a GPU"
+    )
     parser.add_argument("--memory", action="store_true", help="also measure peak memory, in processes of their own")
     parser.add_argument("--json", action="store_true", help="print all figures, memory included, as JSON")
     parser.add_argument("--picture", type=Path, default=Path("out/models.png"), help="where the picture goes")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     words = args.only.split(",")
+    clock = time.process_time if args.cpu_time else time.perf_counter
+
+    def measure(metal: Work, cpu: Work) -> Timing:
+        return compare(metal, cpu, args.budget, clock, args.samples)
 
     total = sum(_chosen(f"{work.name} {name}", words) for work in WORKLOADS.values() for name in work_names(work))
     results = []
     with tqdm(total=total, disable=None, dynamic_ncols=True) as progress:
         for workload in WORKLOADS.values():
-            results += measure_workload(workload, words, args.budget, args.memory or args.json, progress)
+            results += measure_workload(workload, words, measure, args.memory or args.json, progress)
 
     device = f"{torch.metal.get_device_name()}, {args.threads} thread(s)"
     title = f"{device}; PyTorch {torch.__version__}, {platform.machine()}"

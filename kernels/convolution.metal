@@ -15,8 +15,9 @@ struct Place {
   uint position[3];
   long offset;
 
-  /// A place from which nothing is seen.
-  static Place nowhere() { return {{1u << 31, 0, 0}, 0}; }
+  /// A pixel from which no tap sees anything, and a tap that sees nothing.
+  static Place no_pixel() { return {{1u << 31, 0, 0}, 0}; }
+  static Place no_tap() { return {{1u << 30, 0, 0}, 0}; }
 
   static Place of_pixel(constant PatchGeometry& geometry, uint column) {
     Place place;
@@ -31,6 +32,7 @@ struct Place {
   }
 
   static Place of_tap(constant PatchGeometry& geometry, uint row) {
+    if (geometry.single_tap) return {{0, 0, 0}, row * geometry.channel_stride};
     uint channel = geometry.channels_last ? geometry.channels.split(row) : 0;
     Place place;
     place.offset = 0;
@@ -45,8 +47,9 @@ struct Place {
   }
 
   bool sees(constant PatchGeometry& geometry, thread const Place& tap) const {
-    bool inside = true;
-    for (int d = 0; d < 3; ++d) inside = inside && position[d] + tap.position[d] < uint(geometry.size[d]);
+    bool inside = position[0] + tap.position[0] < uint(geometry.size[0]);
+    if (geometry.single_tap) return inside;
+    for (int d = 1; d < 3; ++d) inside = inside && position[d] + tap.position[d] < uint(geometry.size[d]);
     return inside;
   }
 };
@@ -116,9 +119,9 @@ struct PatchSource {
 
  private:
   Place pixel(uint number) const {
-    return number < pixel_limit ? Place::of_pixel(geometry, number) : Place::nowhere();
+    return number < pixel_limit ? Place::of_pixel(geometry, number) : Place::no_pixel();
   }
-  Place tap(uint number) const { return number < geometry.rows ? Place::of_tap(geometry, number) : Place::nowhere(); }
+  Place tap(uint number) const { return number < geometry.rows ? Place::of_tap(geometry, number) : Place::no_tap(); }
 
   /// `lines` lines of `length` places: along(i) is the place of a lane, across(j) that of a line.
   template <uint length, uint lines, uint simdgroups, class E, class Along, class Across>

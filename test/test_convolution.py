@@ -44,6 +44,7 @@ BACKWARD = {
     "3x3": ((2, 4, 6, 7), (4, 9, 3, 3), dict(padding=1)),
     "stride": ((2, 4, 5, 5), (4, 9, 3, 3), dict(stride=2, output_padding=1)),
     "stride_beyond_kernel": ((2, 4, 5, 5), (4, 9, 2, 1), dict(stride=(3, 2), output_padding=(1, 0))),
+    "1x1_with_output_padding": ((2, 4, 5, 5), (4, 9, 1, 1), dict(output_padding=3, dilation=4)),
     "uneven": ((2, 4, 5, 5), (4, 9, 3, 2), dict(stride=(3, 2), dilation=(1, 2), padding=(0, 1))),
     "groups": ((2, 4, 5, 5), (4, 3, 3, 3), dict(groups=2)),
     "1d": ((2, 4, 9), (4, 9, 4), dict(stride=2)),

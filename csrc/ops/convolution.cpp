@@ -69,8 +69,18 @@ PatchGeometry identity_patches(const at::Tensor& seen, int64_t groups) {
   patches.rows = narrow(seen.size(1) / groups);
   patches.channels = Divisor::of(patches.rows);
   patches.columns = narrow(seen.size(0) * sizes[0] * sizes[1] * sizes[2]);
+  patches.single_tap = true;
   patches.channels_last = is_channels_last(seen);
   return patches;
+}
+
+/// Whether there is one tap, and it sees something from every pixel.
+bool has_single_tap(const PatchGeometry& patches) {
+  for (int d = 0; d < 3; ++d) {
+    const int64_t last = int64_t(patches.pixels[d].value - 1) * patches.pixel_step[d] + patches.offset[d];
+    if (patches.taps[d].value != 1 || patches.offset[d] < 0 || last >= patches.size[d]) return false;
+  }
+  return true;
 }
 
 /// What the kernel sees of `seen` from each pixel of `grid`, a tensor with the sizes of the convolution's output.
@@ -86,6 +96,7 @@ PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid
     patches.offset[d] = narrow(-geometry.padding[d]);
     patches.tap_step[d] = narrow(geometry.dilation[d]);
   }
+  patches.single_tap = has_single_tap(patches);
   return patches;
 }
 
@@ -207,6 +218,7 @@ void convolve_adjoint(const at::Tensor& out, const at::Tensor& in, const at::Ten
           taps = taps.slice(dim, own.first_tap, own.first_tap + own.taps * own.tap_stride, own.tap_stride);
         }
         patches.columns = identity_patches(part, 1).columns;
+        patches.single_tap = has_single_tap(patches);
         convolve(part, in, taps, bias, patches, geometry.groups);
       }
     }

@@ -22,6 +22,7 @@ struct PatchGeometry {
   int64_t channel_stride;
   uint32_t rows;  ///< channels of a group, times taps
   uint32_t columns;
+  uint32_t single_tap;     ///< one tap, which sees something from every pixel
   uint32_t channels_last;  ///< channels are contiguous, and the fastest part of a row's number; else taps are
 };
 
