@@ -14,10 +14,18 @@ struct Window {
   int taps;
 };
 
+/// position * scale / size, rounded down or up.
+static uint scaled(constant PoolingParams& params, uint position, constant Divisor& scale, constant Divisor& size,
+                   bool up) {
+  const uint rest = up ? size.value - 1 : 0;
+  if (params.wide) return uint((ulong(position) * scale.value + rest) / size.value);
+  return size.quotient(position * scale.value + rest);
+}
+
 static Window window_of(constant PoolingParams& params, int d, uint out) {
   if (params.adaptive) {
-    const int begin = params.out[d].quotient(out * params.in[d].value);
-    const int end = params.out[d].quotient((out + 1) * params.in[d].value + params.out[d].value - 1);
+    const int begin = scaled(params, out, params.in[d], params.out[d], false);
+    const int end = scaled(params, out + 1, params.in[d], params.out[d], true);
     return {begin, end - begin};
   }
   return {int(out * params.stride[d].value) - params.padding[d], params.window[d]};
@@ -34,8 +42,7 @@ struct WindowRange {
 static WindowRange windows_around(constant PoolingParams& params, int d, uint in) {
   constant Divisor& size = params.out[d];
   if (params.adaptive) {
-    return {params.in[d].quotient(in * size.value),
-            params.in[d].quotient((in + 1) * size.value + params.in[d].value - 1) - 1};
+    return {scaled(params, in, size, params.in[d], false), scaled(params, in + 1, size, params.in[d], true) - 1};
   }
   const int last = int(in) + params.padding[d];
   const int first = last - (params.window[d] - 1) * params.dilation[d];

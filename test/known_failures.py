@@ -11,13 +11,10 @@ KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
     ("out", "nn.functional.avg_pool3d", "int64"): _CPU_IGNORES_STRIDES,
     ("out", "narrow_copy", "*"): _CPU_IGNORES_STRIDES,
     ("errors", "narrow_copy", "*"): "an IndexError that says the valid dimensions; the CPU has an internal assertion",
-    ("errors", "index_select", "*"): "an out= that is one element expanded is written, not refused",
-    ("errors", "masked_fill", "*"): "a complex value loses its imaginary part without an error",
     **{
         ("backward", f"_segment_reduce.{kind}", "bfloat16"): "each of equal extrema has all of a negative gradient on the CPU"
         for kind in ("lengths", "offsets")
     },
-    ("in_place", "addr", "bool"): "a 0-d tensor of bool is taken for a matrix",
     ("forward", "torch._scaled_mm", "*"): "where sums of large products cancel, metal has 0 and the CPU what it rounded away",
     ("channels_last", "nn.NLLLoss", "float32"): "the CPU's backward refuses channels_last, metal's does not",
     ("second_derivatives", "nn.GRU", "float32"): "PyTorch's differentiable GRU cell rounds more than the CPU's layer",

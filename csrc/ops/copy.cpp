@@ -5,6 +5,7 @@
 #include <torch/library.h>
 
 #include "ops/copy_layout.h"
+#include "ops/iteration.h"
 #include "runtime/allocator.h"
 #include "runtime/device.h"
 #include "runtime/host_route.h"
@@ -41,7 +42,7 @@ void move_strided(const CopyGrid& g, size_t size, const BufferRange& to, const B
   }
 }
 
-// One piece with 32-bit offsets, bits unchanged. Dense pieces move 16 bytes a thread where they are aligned to that.
+// One part of an iterator, bits unchanged. Dense pieces move 16 bytes a thread where they are aligned to that.
 void move(const at::TensorIteratorBase& piece) {
   const BufferRange to = operand(piece, 0), from = operand(piece, 1);
   const size_t size = piece.element_size(0);
@@ -82,19 +83,19 @@ void copy_on_device(const at::Tensor& to, const at::Tensor& from) {
                       .build();
   const bool host_dtypes = needs_host(to) || needs_host(from) || at::isFloat8Type(to.scalar_type()) ||
                            at::isFloat8Type(from.scalar_type());
-  if ((!bits && host_dtypes) || !fits_copy_layout(iterator)) {
+  if (!bits && host_dtypes) {
     copy_on_host(to, from);
     take_route(Route::host);
     return;
   }
   const CopyFlags flags = flags_between(to, from);
-  for (const auto& piece : iterator.with_32bit_indexing()) {
+  for_each_part(iterator, [&](const auto& piece) {
     if (bits) {
       move(piece);
     } else {
       convert(piece, flags);
     }
-  }
+  });
 }
 
 // A kernel reads or writes pinned memory after we return: it is not reused before that.

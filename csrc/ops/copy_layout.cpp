@@ -13,8 +13,6 @@ std::string_view bits_type(size_t size) {
   }
 }
 
-bool fits_copy_layout(const at::TensorIteratorBase& iterator) { return iterator.ndim() <= int{kMaxCopyDims}; }
-
 CopyGrid copy_grid(const at::TensorIteratorBase& iterator) {
   CopyGrid result{};
   CopyLayout& layout = result.layout;

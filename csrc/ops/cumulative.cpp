@@ -1,4 +1,5 @@
 // Scans along a dimension: cumsum, cumprod, logcumsumexp, cummax, cummin.
+#include <ATen/MemoryOverlap.h>
 #include <ATen/WrapDimUtils.h>
 #include <ATen/native/ReduceOps.h>
 #include <ATen/native/Resize.h>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "ops/elementwise.h"
+#include "ops/narrow.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
 #include "scan_params.h"
@@ -15,6 +17,8 @@ namespace torch_metal {
 namespace {
 
 using at::Tensor;
+
+constexpr int64_t kSimdWidth = 32;
 
 Tensor dense_like(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : at::empty(tensor.sizes(), tensor.options());
@@ -25,6 +29,7 @@ void copy_back(const Tensor& dense, const Tensor& tensor) {
 
 /// Scans `self` into `out` and, for operators that have one, a second output.
 void launch_scan(std::string_view op, const Tensor& self, int64_t dim, const Tensor& out, const Tensor& out2) {
+  at::assert_no_partial_overlap(out, self);
   if (self.numel() == 0) return;
   const Tensor input = self.contiguous(), dense = dense_like(out),
                dense2 = out2.is_same(out) ? dense : dense_like(out2);
@@ -32,10 +37,15 @@ void launch_scan(std::string_view op, const Tensor& self, int64_t dim, const Ten
   uint64_t outer = 1, inner = 1;
   for (int64_t d = 0; d < self.dim(); ++d)
     if (d != dim) (d < dim ? outer : inner) *= self.size(d);
-  const ScanParams params{self.dim() == 0 ? 1 : self.size(dim), uint32_t(inner)};
+  const ScanParams params{self.dim() == 0 ? 1 : self.size(dim), narrow(inner, "the number of elements after a scan's dimension")};
   const std::string instance = std::string(op) + "<" + std::string(metal_type(out.scalar_type())) + ">";
-  if (inner == 1 && params.size > 1) {
-    launch_groups(kernel("cumulative", "scan_rows", {instance}), {outer}, {32}, input, dense, dense2, params);
+  if (inner == 1 && params.size >= kSimdWidth) {
+    const Kernel& rows = kernel("cumulative", "scan_rows", {instance});
+    for_each_group_range(outer, kSimdWidth, [&](uint64_t first, uint64_t count) {
+      const uint64_t element = first * params.size;
+      launch_groups(rows, {count}, {kSimdWidth}, elements_from(input, element), elements_from(dense, element),
+                    elements_from(dense2, element), params);
+    });
   } else {
     const uint64_t x = std::min<uint64_t>(inner, 64);
     launch_threads(kernel("cumulative", "scan_columns", {instance}), {inner, outer}, {x, 64 / x}, input, dense, dense2,

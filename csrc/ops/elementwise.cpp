@@ -7,12 +7,13 @@
 #include <limits>
 #include <string>
 
+#include "ops/iteration.h"
+
 namespace torch_metal {
 
 namespace {
 
 constexpr int kMaxInputs = 3;
-constexpr size_t kMaxDimensions = 16;
 constexpr uint64_t kThreads = 1024;  // of a threadgroup
 constexpr uint32_t kAnyStride = ~0u;
 
@@ -30,7 +31,7 @@ struct Operands {
 };
 
 /// The operator's name in MSL. A number among two inputs is bound to it, elsewhere it becomes a tensor.
-std::string collect(at::TensorIteratorBase& iter, std::string_view op, at::ArrayRef<at::ScalarType> input_types,
+std::string collect(const at::TensorIteratorBase& iter, std::string_view op, at::ArrayRef<at::ScalarType> input_types,
                     Scalars& scalars, Operands& operands) {
   static constexpr int64_t zeros[kMaxDimensions] = {};
   std::string name = "op::" + std::string(op);
@@ -106,6 +107,31 @@ void launch(const Kernel& kernel, Extent grid, Extent threadgroup, at::ArrayRef<
   }
 }
 
+/// One part of an iterator: see for_each_part.
+void compute(const at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
+             at::ArrayRef<at::ScalarType> input_types, Scalars scalars) {
+  Operands operands;
+  const std::string name = collect(iter, op, input_types, scalars, operands);
+  if (dense(iter, operands)) {
+    const uint64_t count = iter.numel();
+    launch(find_kernel(family, "dense", name, operands), {count}, {std::min(count, kThreads)}, operands.buffers,
+           scalars);
+    return;
+  }
+  StridedLayout layout = strided_layout(iter.shape(), operands.strides);
+  std::transform(operands.stored.begin(), operands.stored.end(), layout.types,
+                 [](at::ScalarType type) { return static_cast<int32_t>(type); });
+  const Extent grid = grid_of(layout), threadgroup = threadgroup_of(grid);
+  if (operands.mixed()) {
+    launch(find_kernel(family, "mixed", name, operands), grid, threadgroup, operands.buffers, scalars, layout);
+  } else {
+    const uint32_t unit = unit_strides(operands);
+    const std::string argument = unit == kAnyStride ? "kAnyStride" : std::to_string(unit) + "u";
+    launch(find_kernel(family, "strided", name, operands, argument), grid, threadgroup, operands.buffers, scalars,
+           layout);
+  }
+}
+
 }  // namespace
 
 StridedLayout strided_layout(at::IntArrayRef sizes, at::ArrayRef<at::IntArrayRef> strides) {
@@ -177,33 +203,9 @@ void elementwise(at::TensorIteratorBase& iter, std::string_view family, std::str
                  std::initializer_list<at::Scalar> numbers, at::ArrayRef<at::ScalarType> input_types) {
   TORCH_INTERNAL_ASSERT(iter.noutputs() == 1 && iter.ninputs() == int(input_types.size()) && numbers.size() <= 4);
   if (iter.numel() == 0) return;
-  if (!iter.can_use_32bit_indexing()) {
-    for (auto& part : iter.with_32bit_indexing()) elementwise(part, family, op, numbers, input_types);
-    return;
-  }
   Scalars scalars{};
   std::transform(numbers.begin(), numbers.end(), scalars.values, scalar_value);
-  Operands operands;
-  const std::string name = collect(iter, op, input_types, scalars, operands);
-
-  if (dense(iter, operands)) {
-    const uint64_t count = iter.numel();
-    launch(find_kernel(family, "dense", name, operands), {count}, {std::min(count, kThreads)}, operands.buffers,
-           scalars);
-    return;
-  }
-  StridedLayout layout = strided_layout(iter.shape(), operands.strides);
-  std::transform(operands.stored.begin(), operands.stored.end(), layout.types,
-                 [](at::ScalarType type) { return static_cast<int32_t>(type); });
-  const Extent grid = grid_of(layout), threadgroup = threadgroup_of(grid);
-  if (operands.mixed()) {
-    launch(find_kernel(family, "mixed", name, operands), grid, threadgroup, operands.buffers, scalars, layout);
-  } else {
-    const uint32_t unit = unit_strides(operands);
-    const std::string argument = unit == kAnyStride ? "kAnyStride" : std::to_string(unit) + "u";
-    launch(find_kernel(family, "strided", name, operands, argument), grid, threadgroup, operands.buffers, scalars,
-           layout);
-  }
+  for_each_part(iter, [&](const auto& part) { compute(part, family, op, input_types, scalars); });
 }
 
 }  // namespace torch_metal

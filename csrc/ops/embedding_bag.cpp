@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "embedding_bag_params.h"
+#include "ops/narrow.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
 
@@ -63,9 +64,9 @@ void check(const Tensor& weight, const Bags& bags, int64_t mode, const OptionalT
 
 BagParams parameters(const Tensor& weight, int64_t bags, int64_t indices, int64_t padding) {
   BagParams params{};
-  params.bags = static_cast<uint32_t>(bags);
+  params.bags = narrow(bags, "embedding_bag's number of bags");
   params.indices = static_cast<uint32_t>(indices);
-  params.features = static_cast<uint32_t>(weight.size(1));
+  params.features = narrow(weight.size(1), "embedding_bag's number of features");
   params.embeddings = weight.size(0);
   params.row_stride = weight.stride(0);
   params.column_stride = weight.stride(1);

@@ -3,11 +3,13 @@
 #include <ATen/native/RangeFactories.h>
 #include <ATen/native/TensorFactories.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "factories_range_params.h"
 #include "ops/elementwise.h"
+#include "ops/iteration.h"
 #include "ops/structured.h"
 
 namespace torch_metal {
@@ -110,10 +112,34 @@ std::string_view type_of_size(int64_t size) {
   }
 }
 
+/// Bytes from the first element of a tensor to its last.
+int64_t extent(const at::Tensor& tensor) {
+  int64_t elements = 0;
+  for (int64_t d = 0; d < tensor.dim(); ++d) elements += (tensor.size(d) - 1) * tensor.stride(d);
+  return elements * tensor.element_size();
+}
+
+void triangle(const at::Tensor& self, int64_t diagonal, const at::Tensor& out, bool upper);
+
+/// The two halves of the largest dimension; the diagonal stays where it is.
+void triangle_by_halves(const at::Tensor& self, int64_t diagonal, const at::Tensor& out, bool upper) {
+  const int64_t dim = std::max_element(self.sizes().begin(), self.sizes().end()) - self.sizes().begin();
+  const int64_t size = self.size(dim), half = size / 2;
+  const int64_t shift = dim == self.dim() - 2 ? half : dim == self.dim() - 1 ? -half : 0;
+  triangle(self.narrow(dim, 0, half), diagonal, out.narrow(dim, 0, half), upper);
+  triangle(self.narrow(dim, half, size - half), diagonal + shift, out.narrow(dim, half, size - half), upper);
+}
+
 void triangle(const at::Tensor& self, int64_t diagonal, const at::Tensor& out, bool upper) {
   if (out.numel() == 0) return;
-  TORCH_CHECK_NOT_IMPLEMENTED(self.numel() <= std::numeric_limits<int32_t>::max() / self.element_size(),
-                              "metal: triangles of a tensor of more than 2^31 bytes");
+  if (out.dim() > int64_t{kMaxDimensions}) {
+    for (int64_t i = 0; i < out.size(0); ++i) triangle(self.select(0, i), diagonal, out.select(0, i), upper);
+    return;
+  }
+  if (std::max(extent(self), extent(out)) > std::numeric_limits<int32_t>::max() ||
+      out.numel() > std::numeric_limits<int32_t>::max()) {
+    return triangle_by_halves(self, diagonal, out, upper);
+  }
   const int64_t size = self.element_size();
   const auto sizes = reversed(self.sizes(), 1);
   const auto out_strides = reversed(out.strides(), size), in_strides = reversed(self.strides(), size);

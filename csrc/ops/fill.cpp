@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ops/copy_layout.h"
+#include "ops/iteration.h"
 #include "ops/registration.h"
 
 namespace torch_metal {
@@ -31,9 +32,7 @@ Pattern pattern_of(const at::Scalar& value, at::ScalarType dtype) {
 void fill_bits(at::Tensor& self, const Pattern& pattern) {
   if (self.numel() == 0) return;
   auto iterator = at::TensorIterator::nullary_op(self);
-  TORCH_CHECK_NOT_IMPLEMENTED(fits_copy_layout(iterator), "fill_ on metal takes at most ", int{kMaxCopyDims},
-                              " dimensions that cannot be merged");
-  for (const auto& piece : iterator.with_32bit_indexing()) {
+  for_each_part(iterator, [&](const auto& piece) {
     const BufferRange to = operand(piece, 0);
     const size_t size = piece.element_size(0);
     if (piece.is_contiguous()) {
@@ -44,7 +43,7 @@ void fill_bits(at::Tensor& self, const Pattern& pattern) {
       const CopyGrid g = copy_grid(piece);
       launch_threads(kernel("fill", "fill_strided", {bits_type(size)}), g.grid, g.threadgroup, to, pattern, g.layout);
     }
-  }
+  });
 }
 
 at::Tensor& fill_scalar(at::Tensor& self, const at::Scalar& value) {

@@ -1,8 +1,9 @@
-// Indexing with tensors: index, index_put, index_select, index_add, index_copy, index_fill, take, put, flip, roll.
+// Indexing with tensors: index, index_put, index_select, index_add, index_copy, index_fill, take, put, roll.
 #include "ops/indexing.h"
 
 #include <ATen/Context.h>
 #include <ATen/MemoryOverlap.h>
+#include <ATen/TensorUtils.h>
 #include <ATen/WrapDimUtilsMulti.h>
 #include <ATen/native/IndexKernel.h>
 #include <ATen/native/IndexingUtils.h>
@@ -25,6 +26,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "indexing_params.h"
+#include "ops/copy_layout.h"
 #include "ops/iteration.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
@@ -39,21 +41,6 @@ namespace {
 
 constexpr int kFirstIndex = 2;  // operands before it: out, in
 constexpr Extent kThreadgroup{128};
-
-/// A type of the same size: elements are moved, not looked at.
-std::string_view carrier_type(size_t element_size) {
-  switch (element_size) {
-    case 1:
-      return "uchar";
-    case 2:
-      return "ushort";
-    case 4:
-      return "uint";
-    case 8:
-      return "ulong";
-  }
-  TORCH_CHECK_NOT_IMPLEMENTED(false, "indexing on metal: not implemented for elements of ", element_size, " bytes");
-}
 
 void set_indices(IndexParams& params, const IndexedDimensions& indexed) {
   TORCH_CHECK_NOT_IMPLEMENTED(indexed.sizes.size() <= kMaxIndices, "indexing on metal takes at most ", kMaxIndices,
@@ -78,15 +65,13 @@ void launch_index(std::string_view type, std::string_view mode, const TensorIter
 
 void move_indexed(const TensorIteratorBase& iter, const IndexedDimensions& indexed, std::string_view mode) {
   if (iter.numel() == 0) return;
-  if (!iter.can_use_32bit_indexing()) {
-    for (auto& part : iter.with_32bit_indexing()) move_indexed(part, indexed, mode);
-    return;
-  }
-  IndexParams params{iteration_shape(iter), byte_strides(iter, 0), byte_strides(iter, 1), {}, 0, 0, {}, {}};
-  set_indices(params, indexed);
-  for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = byte_strides(iter, kFirstIndex + i);
-  launch_index(carrier_type(iter.element_size(0)), mode, iter, iter.numel(), operand(iter, 0), operand(iter, 1),
-               params);
+  for_each_part(iter, [&](const auto& part) {
+    IndexParams params{iteration_shape(part), byte_strides(part, 0), byte_strides(part, 1), {}, 0, 0, {}, {}};
+    set_indices(params, indexed);
+    for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = byte_strides(part, kFirstIndex + i);
+    launch_index(bits_type(part.element_size(0)), mode, part, part.numel(), operand(part, 0), operand(part, 1),
+                 params);
+  });
 }
 
 /// Some dimensions of an iterator.
@@ -156,6 +141,10 @@ void launch_over_runs(const TensorIteratorBase& iter, const IndexedDimensions& i
   for (int d = 0; d < iter.ndim(); ++d) (index_varies(iter, d) ? inner : outer).which.push_back(d);
   const int64_t rows = c10::multiply_integers(outer.sizes(iter));
   const int64_t count = iter.numel() / rows;
+  if (iter.ndim() > int(kMaxDimensions) || std::max(rows, count) > std::numeric_limits<int32_t>::max()) {
+    for_each_part(iter, [&](const auto& part) { index_accumulate(part, indexed, reduction); });
+    return;
+  }
   const AccumulateParams params{
       iteration_shape(outer.sizes(iter)), outer.strides(iter, 0), outer.strides(iter, 1),
       iteration_shape(inner.sizes(iter)), inner.strides(iter, 1), static_cast<uint32_t>(count)};
@@ -339,6 +328,48 @@ struct IndexCopy : at::native::structured_index_copy_out {
 
 // Operators whose PyTorch implementation is the CPU's own.
 
+/// A mask as the only index, and what it selects from, as one dimension: a single index tensor is read then. `self`
+/// stays as it is if that would copy it.
+void flatten_mask(Tensor& self, c10::List<std::optional<Tensor>>& indices) {
+  const auto is_given = [](const std::optional<Tensor>& index) { return index && index->defined(); };
+  int64_t position = -1;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (!is_given(indices.get(i))) continue;
+    if (position >= 0) return;
+    position = i;
+  }
+  if (position < 0) return;
+  const Tensor mask = *indices.get(position);
+  const int64_t end = position + mask.dim();
+  if (mask.scalar_type() != at::kBool || mask.dim() < 2 || end > self.dim() ||
+      self.sizes().slice(position, mask.dim()) != mask.sizes()) {
+    return;
+  }
+  at::DimVector sizes(self.sizes().slice(0, position));
+  sizes.push_back(mask.numel());
+  sizes.append(self.sizes().begin() + end, self.sizes().end());
+  const auto strides = at::detail::computeStride(self.sizes(), self.strides(), sizes);
+  if (!strides) return;
+  self = self.as_strided(sizes, *strides);
+  indices.set(position, mask.reshape(-1));
+}
+
+Tensor index_tensor(const Tensor& self, const c10::List<std::optional<Tensor>>& indices) {
+  Tensor from = self;
+  c10::List<std::optional<Tensor>> flat = indices.copy();
+  flatten_mask(from, flat);
+  return detail::Structured<Index>::functional(from, flat);
+}
+
+Tensor& index_put_impl_(Tensor& self, const c10::List<std::optional<Tensor>>& indices, const Tensor& values,
+                        bool accumulate, bool unsafe) {
+  Tensor to = self;
+  c10::List<std::optional<Tensor>> flat = indices.copy();
+  flatten_mask(to, flat);
+  at::native::_index_put_impl_(to, flat, values, accumulate, unsafe);
+  return self;
+}
+
 Tensor& index_select_out(const Tensor& self, int64_t dim, const Tensor& index, Tensor& out) {
   dim = at::maybe_wrap_dim(dim, self.dim());
   TORCH_CHECK_INDEX(index.dim() <= 1, "index_select(): Index is supposed to be a vector, but got dim: ", index.dim());
@@ -352,12 +383,12 @@ Tensor& index_select_out(const Tensor& self, int64_t dim, const Tensor& index, T
               "Expected all tensors to be on the "
               "same device, but found at least two devices, ",
               self.device(), " and ", index.device(), "!");
-  at::DimVector sizes(self.sizes());
-  if (self.dim() > 0) sizes[dim] = index.numel();
-  at::native::resize_output(out, sizes);
   at::assert_no_internal_overlap(out);
   at::assert_no_overlap(out, self);
   at::assert_no_overlap(out, index);
+  at::DimVector sizes(self.sizes());
+  if (self.dim() > 0) sizes[dim] = index.numel();
+  at::native::resize_output(out, sizes);
   if (out.numel() == 0) return out;
   const Tensor source = at_least_1d(self), target = at_least_1d(out);
   const int64_t size = source.size(dim), bytes = byte_stride(source, dim);
@@ -420,33 +451,12 @@ struct IndexReduce : at::meta::structured_index_reduce {
   }
 };
 
-/// Elements in reverse order: a copy whose source has negative strides.
-Tensor flip(const Tensor& self, IntArrayRef dims) {
-  const Tensor out = at::empty_like(self);
-  const auto flipped = at::dim_list_to_bitset(dims, self.dim());
-  if (out.numel() == 0) return out;
-  at::DimVector sizes, out_strides, in_strides;
-  BufferRange in = buffer_range(self);
-  for (int64_t d = self.dim() - 1; d >= 0; --d) {
-    sizes.push_back(self.size(d));
-    out_strides.push_back(byte_stride(out, d));
-    in_strides.push_back(flipped[d] ? -byte_stride(self, d) : byte_stride(self, d));
-    if (flipped[d]) in.offset += (self.size(d) - 1) * byte_stride(self, d);
-  }
-  const IndexParams params{
-      iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, {}, {}};
-  const BufferRange to = buffer_range(out);
-  launch_threads(kernel("indexing", "index_elements", {carrier_type(self.element_size()), "IndexMode::get"}),
-                 {static_cast<uint64_t>(out.numel())}, kThreadgroup, to, in, params, error_buffer(), to, to, to, to, to,
-                 to, to, to);
-  return out;
-}
-
 }  // namespace
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "index.Tensor_out", Index);
-  METAL_IMPL(m, "_index_put_impl_", at::native::_index_put_impl_);
+  METAL_IMPL(m, "index.Tensor", index_tensor);
+  METAL_IMPL(m, "_index_put_impl_", index_put_impl_);
   METAL_IMPL(m, "index_select", index_select);
   METAL_IMPL(m, "index_select.out", index_select_out);
   METAL_STRUCTURED_CLASS(m, "index_add.out", IndexAdd);
@@ -457,7 +467,6 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "take", at::native::take);
   METAL_IMPL(m, "take.out", at::native::take_out);
   METAL_IMPL(m, "put_", at::native::put_);
-  METAL_IMPL(m, "flip", flip);
   METAL_IMPL(m, "roll", at::native::roll);
 }
 

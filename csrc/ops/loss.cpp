@@ -2,6 +2,7 @@
 #include <ATen/core/Reduction.h>
 
 #include "loss_params.h"
+#include "ops/narrow.h"
 #include "ops/results.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
@@ -25,12 +26,11 @@ NllParams make_params(const Tensor& self, const Tensor& target, const Tensor& we
                       int64_t ignore_index) {
   const int64_t samples = target.numel(), classes = self.size(self.dim() == 1 ? 0 : 1);
   const int64_t batch = self.dim() == 1 ? 1 : self.size(0);
-  TORCH_CHECK_NOT_IMPLEMENTED(samples < (int64_t{1} << 32), "metal: nll_loss of more than 2^32 samples");
   if (weight.defined()) check_dtype(weight, self);
   NllParams params{};
   params.ignore_index = ignore_index;
-  params.samples = samples;
-  params.classes = classes;
+  params.samples = narrow(samples, "nll_loss's number of samples");
+  params.classes = narrow(classes, "nll_loss's number of classes");
   params.positions = batch == 0 ? 1 : samples / batch;
   params.groups = std::max<int64_t>(1, (samples + kNllChunk - 1) / kNllChunk);
   params.has_weight = weight.defined();

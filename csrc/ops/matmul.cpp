@@ -18,6 +18,7 @@
 
 #include "matmul_params.h"
 #include "ops/gemm_tile.h"
+#include "ops/narrow.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
 
@@ -90,18 +91,14 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 template <class Scalar>
 void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
-  TORCH_CHECK(std::max({out.size(1), out.size(2), a.size(2)}) <= UINT32_MAX,
-              "matrix multiplication on metal takes "
-              "fewer than 2^32 rows and columns, but got ",
-              a.sizes(), " and ", b.sizes());
   // A row vector by a matrix is the transposed matrix by a column vector.
   if (out.size(1) == 1 && out.size(2) != 1) {
     return matmul_with<Scalar>(out.transpose(1, 2), b.transpose(1, 2), a.transpose(1, 2), self.transpose(1, 2), beta,
                                alpha);
   }
-  const MatmulParams<Scalar> params{static_cast<uint32_t>(out.size(1)),
-                                    static_cast<uint32_t>(out.size(2)),
-                                    static_cast<uint32_t>(a.size(2)),
+  const MatmulParams<Scalar> params{narrow(out.size(1), "a matrix product's number of rows"),
+                                    narrow(out.size(2), "a matrix product's number of columns"),
+                                    narrow(a.size(2), "a matrix product's inner size"),
                                     layout_of(a),
                                     layout_of(b),
                                     layout_of(self),
@@ -153,6 +150,7 @@ struct Mm : at::meta::structured_mm {
 struct Addmm : at::meta::structured_addmm {
   void impl(const at::Tensor& self, const at::Tensor& mat1, const at::Tensor& mat2, const at::Scalar& beta,
             const at::Scalar& alpha, const at::Tensor& out) {
+    at::assert_no_partial_overlap(out, self);
     matmul_into(out, mat1, mat2, *at::expand_size(self, out.sizes(), "addmm_out"), beta, alpha);
   }
 };
@@ -164,6 +162,7 @@ struct Bmm : at::meta::structured_bmm {
 struct Baddbmm : at::meta::structured_baddbmm {
   void impl(const at::Tensor& self, const at::Tensor& batch1, const at::Tensor& batch2, const at::Scalar& beta,
             const at::Scalar& alpha, const at::Tensor& out) {
+    at::assert_no_partial_overlap(out, self);
     matmul_into(out, batch1, batch2, *at::expand_size(self, out.sizes(), "baddbmm_out"), beta, alpha);
   }
 };
@@ -171,6 +170,7 @@ struct Baddbmm : at::meta::structured_baddbmm {
 struct Addmv : at::meta::structured_addmv {
   void impl(const at::Tensor& self, const at::Tensor& mat, const at::Tensor& vec, const at::Scalar& beta,
             const at::Scalar& alpha, const at::Tensor& out) {
+    at::assert_no_partial_overlap(out, self);
     matmul_into(out.unsqueeze(1), mat, vec.unsqueeze(1), at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1),
                 beta, alpha);
   }
@@ -198,6 +198,18 @@ at::Tensor dot(const at::Tensor& self, const at::Tensor& other) { return inner_p
 
 at::Tensor vdot(const at::Tensor& self, const at::Tensor& other) { return inner_product("vdot", self.conj(), other); }
 
+/// What PyTorch composes, without its licence to give a matrix that is written in place another size.
+at::Tensor& addr_out(const at::Tensor& self, const at::Tensor& vec1, const at::Tensor& vec2, const at::Scalar& beta,
+                     const at::Scalar& alpha, at::Tensor& out) {
+  if (out.is_same(self)) {
+    TORCH_CHECK(self.dim() == 2, "2D tensor expected, got ", self.dim(), "D tensor for input");
+    TORCH_CHECK(vec1.dim() != 1 || vec2.dim() != 1 || (self.size(0) == vec1.size(0) && self.size(1) == vec2.size(0)),
+                "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ", vec2.sizes());
+  }
+  at::assert_no_partial_overlap(out, self);
+  return at::native::math_addr_out(self, vec1, vec2, beta, alpha, out);
+}
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "mm.out", Mm);
   METAL_STRUCTURED_CLASS(m, "addmm.out", Addmm);
@@ -206,6 +218,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "addmv.out", Addmv);
   METAL_IMPL(m, "dot", dot);
   METAL_IMPL(m, "vdot", vdot);
+  METAL_IMPL(m, "addr.out", addr_out);
   METAL_IMPL(m, "addbmm", at::native::addbmm);
   METAL_IMPL(m, "addbmm_", at::native::addbmm_);
   METAL_IMPL(m, "addbmm.out", at::native::addbmm_out);

@@ -3,9 +3,14 @@
 #include <ATen/MemoryOverlap.h>
 #include <ATen/ceil_div.h>
 #include <ATen/native/Resize.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index.h>
 #include <ATen/ops/ne.h>
+#include <ATen/ops/nonzero.h>
+
+#include <limits>
+#include <vector>
 
 #include "nonzero_params.h"
 #include "ops/iteration.h"
@@ -19,12 +24,33 @@ using at::Tensor;
 
 constexpr Extent kSimdgroup{32};
 
+/// For masks of more elements or dimensions than the kernels count: positions in pieces of it, then coordinates.
+void nonzero_by_pieces(const Tensor& mask, Tensor& out) {
+  constexpr int64_t kPiece = int64_t{1} << 30;
+  const Tensor flat = mask.view(-1);
+  std::vector<Tensor> positions;
+  for (int64_t begin = 0; begin < flat.numel(); begin += kPiece) {
+    const Tensor piece = flat.narrow(0, begin, std::min(kPiece, flat.numel() - begin));
+    positions.push_back(at::nonzero(piece).view(-1).add_(begin));
+  }
+  Tensor rest = at::cat(positions);
+  at::native::resize_output(out, {rest.numel(), mask.dim()});
+  for (int64_t d = mask.dim() - 1; d >= 0; --d) {
+    out.select(1, d).copy_(rest.remainder(mask.size(d)));
+    rest = rest.div(mask.size(d), "floor");
+  }
+}
+
 Tensor& nonzero_out(const Tensor& self, Tensor& out) {
   TORCH_CHECK(out.scalar_type() == at::kLong,
               "nonzero: Expected out tensor to have scalar type Long but got scalar type ", out.scalar_type());
   TORCH_CHECK(self.device() == out.device(), "expected self and out to be on the same device, but got out on ",
               out.device(), " and self on ", self.device());
   const Tensor mask = (self.scalar_type() == at::kBool ? self : self.ne(0)).contiguous();
+  if (mask.numel() > std::numeric_limits<int32_t>::max() || mask.dim() > int64_t{kMaxDimensions}) {
+    nonzero_by_pieces(mask, out);
+    return out;
+  }
   at::DimVector sizes(self.sizes().rbegin(), self.sizes().rend());
   const NonzeroParams params{iteration_shape(mask.numel() == 0 ? at::DimVector() : sizes),
                              static_cast<uint32_t>(mask.numel())};
@@ -70,10 +96,8 @@ Tensor nonzero_static(const Tensor& self, int64_t size, int64_t fill_value) {
 
 Tensor masked_select(const Tensor& self, const Tensor& mask) {
   TORCH_CHECK(mask.scalar_type() == at::kBool, "masked_select: expected BoolTensor for mask");
-  const auto at_least_1d = [](const Tensor& t) { return t.dim() == 0 ? t.unsqueeze(0) : t; };
-  const Tensor flags = at_least_1d(mask), values = at_least_1d(self);
-  const auto [where, from] = at::expand_outplace(flags, values);
-  return at::index(*from, {*where});
+  const auto [where, from] = at::expand_outplace(mask, self);
+  return at::index(from->reshape(-1), {where->reshape(-1)});  // one index tensor is less to read than one a dimension
 }
 
 Tensor& masked_select_out(const Tensor& self, const Tensor& mask, Tensor& out) {

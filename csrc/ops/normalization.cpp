@@ -7,6 +7,7 @@
 #include <string>
 
 #include "normalization_params.h"
+#include "ops/narrow.h"
 #include "ops/reduce.h"
 #include "ops/results.h"
 #include "ops/structured.h"
@@ -136,15 +137,19 @@ Tensors3 native_layer_norm(const Tensor& input, IntArrayRef normalized_shape, co
   const Tensor out = at::empty_like(input, at::MemoryFormat::Contiguous);
   const Tensor mean = float_like(input, shape.statistics), rstd = float_like(input, shape.statistics);
   if (input.numel() == 0) return {out, mean.zero_(), rstd.zero_()};
-  TORCH_CHECK_NOT_IMPLEMENTED(shape.count < (int64_t{1} << 32), "metal: layer_norm over more than 2^32 elements");
-  const LayerNormParams params{uint32_t(shape.count), weight.defined(), bias.defined(), float(eps)};
+  const LayerNormParams params{narrow(shape.count, "layer_norm's number of elements"), weight.defined(), bias.defined(), float(eps)};
   const Tensor& typed = weight.defined() ? weight : bias.defined() ? bias : mean;
   const Tensor dense_weight = weight.defined() ? weight.contiguous() : typed;
   const Tensor dense_bias = bias.defined() ? bias.to(typed.scalar_type()).contiguous() : typed;
-  launch_groups(
-      kernel("normalization", "layer_norm", {metal_type(input.scalar_type()), metal_type(typed.scalar_type())}),
-      {uint64_t(mean.numel())}, {row_threads(shape.count)}, input.contiguous(), out, mean, rstd, dense_weight,
-      dense_bias, params);
+  const Kernel& rows =
+      kernel("normalization", "layer_norm", {metal_type(input.scalar_type()), metal_type(typed.scalar_type())});
+  const Tensor dense = input.contiguous();
+  const uint64_t threads = row_threads(shape.count);
+  for_each_group_range(mean.numel(), threads, [&](uint64_t first, uint64_t count) {
+    launch_groups(rows, {count}, {threads}, elements_from(dense, first * shape.count),
+                  elements_from(out, first * shape.count), elements_from(mean, first), elements_from(rstd, first),
+                  dense_weight, dense_bias, params);
+  });
   return {out, mean, rstd};
 }
 

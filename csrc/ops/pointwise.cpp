@@ -74,8 +74,15 @@ at::TensorIterator in_place(at::Tensor& self, const Inputs&... inputs) {
   return config.build();
 }
 
+/// Throws if `dtype` cannot hold the value: an imaginary part, too large a number.
+void check_fits(const at::Scalar& value, at::ScalarType dtype) {
+  AT_DISPATCH_V2(dtype, "masked_fill", AT_WRAP([&] { value.to<scalar_t>(); }), AT_EXPAND(AT_ALL_TYPES_AND_COMPLEX),
+                 AT_EXPAND(AT_BAREBONES_UNSIGNED_TYPES), at::kBool, at::kHalf, at::kBFloat16, at::kComplexHalf);
+}
+
 at::Tensor& masked_fill_scalar(at::Tensor& self, const at::Tensor& mask, const at::Scalar& value) {
   check_mask(self, mask);
+  check_fits(value, self.scalar_type());
   auto iter = in_place(self, mask, self);
   elementwise_as_stored(iter, "pointwise", "masked_fill", {value});
   return self;
@@ -86,6 +93,8 @@ at::Tensor& masked_fill_tensor(at::Tensor& self, const at::Tensor& mask, const a
               value.dim(), " dimension(s).");
   if (value.is_cpu()) return masked_fill_scalar(self, mask, value.item());
   check_mask(self, mask);
+  TORCH_CHECK(!value.is_complex() || self.is_complex(), "value cannot be converted to type ", self.dtype(),
+              " without overflow");
   const at::Tensor converted = value.to(self.scalar_type());
   auto iter = in_place(self, mask, converted, self);
   elementwise_as_stored(iter, "pointwise", "where");

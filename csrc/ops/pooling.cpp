@@ -29,11 +29,16 @@ using at::IntArrayRef;
 using at::Tensor;
 
 PoolingParams adaptive_windows(const Tensor& in, const Tensor& out) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   PoolingParams params{};
+  int64_t in_pixels = 1, out_pixels = 1;
   for (int d = 0; d < 3; ++d) {
     const int64_t in_size = in.size(d + 2), out_size = out.size(d + 2);
-    TORCH_CHECK_NOT_IMPLEMENTED((in_size + 1) * (out_size + 1) <= std::numeric_limits<int32_t>::max(),
-                                "pooling on metal: an input of size ", in_size, " is too large");
+    in_pixels *= in_size;
+    out_pixels *= out_size;
+    TORCH_CHECK_NOT_IMPLEMENTED(std::max(in_pixels, out_pixels) < kMost,
+                                "pooling on metal: images of 2^31 pixels or more are not implemented");
+    params.wide |= (in_size + 1) * (out_size + 1) > kMost;
     params.in[d] = Divisor::of(static_cast<uint32_t>(in_size));
     params.out[d] = Divisor::of(static_cast<uint32_t>(out_size));
   }

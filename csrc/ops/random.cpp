@@ -1,5 +1,6 @@
 // Random numbers: PyTorch checks arguments and calls the stubs, kernels/random.metal draws.
 #include <ATen/Generator.h>
+#include <ATen/MemoryOverlap.h>
 #include <ATen/NativeFunctions.h>
 #include <ATen/native/Resize.h>
 #include <ATen/native/TensorFactories.h>
@@ -118,6 +119,7 @@ void bernoulli_scalar_kernel(const at::TensorBase& self, double p, Generator gen
 
 void bernoulli_tensor_kernel(const at::TensorBase& base, const at::TensorBase& probability, Generator generator) {
   const at::Tensor self(base);
+  at::assert_no_partial_overlap(self, at::Tensor(probability));
   if (self.numel() == 0) return;
   const at::Tensor out = self.is_contiguous() ? self : at::empty(self.sizes(), self.options());
   const at::Tensor p = at::Tensor(probability).to(self.device()).expand(self.sizes()).contiguous();

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <utility>
 
+#include "ops/narrow.h"
 #include "runtime/launch.h"
 
 namespace torch_metal {
@@ -25,10 +27,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 bool fills_simdgroup(int64_t size) { return size >= kSimdWidth; }
 
 uint32_t narrow(int64_t value) {
-  TORCH_CHECK_NOT_IMPLEMENTED(value < (int64_t{1} << 32),
-                              "metal: a reduction whose dimensions, other than the "
-                              "innermost, hold more than 2^32 elements");
-  return static_cast<uint32_t>(value);
+  return torch_metal::narrow(value, "the number of elements of a reduction's dimensions, other than the innermost");
 }
 
 /// The shape of a reduction, and how its work is split into threadgroups.
@@ -138,8 +137,44 @@ void launch_first_pass(const Kernel& k, const Plan& plan, const at::TensorIterat
 
 }  // namespace
 
+namespace {
+
+/// Outputs for which a grid of rows has room.
+constexpr int64_t kMaxOutputs = UINT32_MAX / (2 * kSimdWidth);
+
+/// A kept dimension along which a reduction is to be split, since it has more outputs than kernels count or more
+/// dimensions than they walk; -1 if it can be run as it is.
+int dimension_to_split(const at::TensorIteratorBase& iterator) {
+  int largest = -1, kept = 0, reduced = 0;
+  int64_t outputs = 1;
+  for (int d = 0; d < iterator.ndim(); ++d) {
+    const int64_t size = iterator.shape()[d];
+    if (size == 1) continue;
+    if (iterator.strides(0)[d] == 0) {
+      ++reduced;
+      continue;
+    }
+    ++kept;
+    outputs *= size;
+    if (largest < 0 || size > iterator.shape()[largest]) largest = d;
+  }
+  const int dims = std::max(1, kept) + std::max(1, reduced);
+  return outputs > kMaxOutputs || dims > int(kReductionMaxDims) ? largest : -1;
+}
+
+}  // namespace
+
 void launch_reduction(const at::TensorIteratorBase& iterator, const ReductionOp& op) {
   if (iterator.numel() == 0) return;
+  if (const int dim = dimension_to_split(iterator); dim >= 0) {
+    const int64_t size = iterator.shape()[dim], half = size / 2;
+    for (const auto& [begin, count] : {std::pair{int64_t{0}, half}, std::pair{half, size - half}}) {
+      at::TensorIterator part(iterator);
+      part.narrow(dim, begin, count);
+      launch_reduction(part, op);
+    }
+    return;
+  }
   const Plan plan(iterator, op);
   const ReductionParams& params = plan.params;
   const std::string name = std::string(op.name) + "<" + std::string(metal_type(iterator.input_dtype())) + ", " +

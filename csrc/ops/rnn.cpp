@@ -4,6 +4,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "ops/narrow.h"
 #include "ops/registration.h"
 #include "rnn_params.h"
 #include "runtime/launch.h"
@@ -38,7 +39,8 @@ void launch_cell(std::string_view function, const Tensor& state, const Arguments
 }
 
 CellParams cell_params(const Tensor& state, bool has_bias) {
-  return {static_cast<uint32_t>(state.size(1)), has_bias, false, false};
+  narrow(5 * state.numel(), "a recurrent cell's number of gates");  // whose places kernels count too
+  return {narrow(state.size(1), "a recurrent cell's size"), has_bias, false, false};
 }
 
 /// The cells in float64, of which the CPU has no fused kernels either: the same by operators, which run on the host.

@@ -2,6 +2,7 @@
 #include <ATen/native/BucketizationUtils.h>
 #include <ATen/native/Resize.h>
 
+#include "ops/narrow.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
 #include "search_params.h"
@@ -27,7 +28,7 @@ Tensor& searchsorted_out(const Tensor& boundaries, const Tensor& self, bool out_
 
   SearchParams params{};
   params.row = boundaries.dim() == 1 ? self.numel() : self.size(-1);
-  params.boundaries = rows.size(-1);
+  params.boundaries = narrow(rows.size(-1), "searchsorted's number of boundaries");
   params.right = right || (side && *side == "right");
   params.has_sorter = sorter.defined();
   launch_threads(kernel("search", "search_sorted", {metal_type(dtype), metal_type(out.scalar_type())}),

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "ops/narrow.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
 #include "segment_reduce_params.h"
@@ -31,8 +32,9 @@ SegmentParams parameters(const Tensor& data, const Tensor& offsets, int64_t axis
                               data.scalar_type(), "'");
   SegmentParams params{};
   params.size = data.size(axis);
-  params.segments = static_cast<uint32_t>(offsets.size(-1) - 1);
-  params.inner = static_cast<uint32_t>(c10::multiply_integers(data.sizes().slice(axis + 1)));
+  params.segments = narrow(offsets.size(-1) - 1, "segment_reduce's number of segments");
+  params.inner = narrow(c10::multiply_integers(data.sizes().slice(axis + 1)),
+                        "the number of elements after segment_reduce's dimension");
   params.reduction = static_cast<uint32_t>(reduction);
   params.has_initial = initial.has_value();
   params.initial = initial ? initial->to<float>() : 0;

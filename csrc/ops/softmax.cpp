@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <string>
 
-#include "ops/structured.h"
+#include "ops/narrow.h"
 #include "ops/reduce.h"
+#include "ops/structured.h"
 #include "runtime/launch.h"
 #include "softmax_params.h"
 
@@ -30,7 +31,8 @@ void launch_softmax(const std::string& function, std::string_view op, int64_t di
                     const Tensor& output, const Tensors&... tensors) {
   if (input.numel() == 0) return;
   const Lines lines(input, at::maybe_wrap_dim(dim, input.dim()));
-  const SoftmaxParams params{uint32_t(lines.size), uint32_t(lines.inner)};
+  const SoftmaxParams params{narrow(lines.size, "softmax's number of elements"),
+                             narrow(lines.inner, "the number of elements after softmax's dimension")};
   const auto instance = [&](const char* suffix) -> const Kernel& {
     return kernel("softmax", function + suffix,
                   {op, metal_type(input.scalar_type()), metal_type(output.scalar_type())});
@@ -40,7 +42,11 @@ void launch_softmax(const std::string& function, std::string_view op, int64_t di
     launch_threads(instance("_columns"), {uint64_t(lines.inner), uint64_t(lines.outer)}, {x, 64 / x}, tensors...,
                    params);
   } else {
-    launch_groups(instance("_rows"), {uint64_t(lines.outer)}, {row_threads(lines.size)}, tensors..., params);
+    const Kernel& rows = instance("_rows");
+    const uint64_t threads = row_threads(lines.size);
+    for_each_group_range(lines.outer, threads, [&](uint64_t first, uint64_t count) {
+      launch_groups(rows, {count}, {threads}, elements_from(tensors, first * lines.size)..., params);
+    });
   }
 }
 

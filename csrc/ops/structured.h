@@ -9,6 +9,7 @@
 // precomputes values, they come first: `void impl(const meta_return_ty& precomputed, <meta's parameters>..., ...)`.
 #pragma once
 
+#include <ATen/MemoryOverlap.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/TensorMeta.h>
 #include <ATen/core/IListRef.h>
@@ -193,6 +194,7 @@ struct Structured<Op, List<A...>, std::index_sequence<i...>> {
   static References out(typename Parameter<A>::schema_type... arguments, Repeat<at::Tensor&, i>... outputs) {
     const c10::Device device = std::get<0>(std::tie(outputs...)).device();
     const c10::DeviceGuard guard(device);
+    if constexpr (!std::is_base_of_v<at::TensorIteratorBase, Op>) (at::assert_no_internal_overlap(outputs), ...);
     GivenOutputs<Op, n> op(outputs...);
     check_devices(device, Parameter<A>::convert(arguments)...);
     run_structured(op, std::index_sequence<i...>(), Parameter<A>::convert(arguments)...);
@@ -211,7 +213,7 @@ struct Structured<Op, List<A...>, std::index_sequence<i...>> {
   }
 
  private:
-  // TensorIterator has its own check, which lets zero-dimensional CPU tensors pass.
+  // TensorIterator has its own checks; of devices, one that lets zero-dimensional CPU tensors pass.
   static void check_devices(c10::Device device, const std::remove_reference_t<A>&... arguments) {
     if constexpr (!std::is_base_of_v<at::TensorIteratorBase, Op>) (check_device(device, arguments), ...);
   }

@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "ops/narrow.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
 #include "unfold_params.h"
@@ -116,8 +117,10 @@ void unfold_backward_kernel(Tensor& grad_in, const Tensor& grad, int64_t dim, in
   dim = at::maybe_wrap_dim(dim, grad_in.dim());
   const int64_t length = grad_in.dim() == 0 ? 1 : grad_in.size(dim);
   const int64_t inner = c10::multiply_integers(grad_in.sizes().slice(std::min<size_t>(dim + 1, grad_in.dim())));
-  const WindowParams params{uint32_t(length), uint32_t(grad_in.dim() == 0 ? 1 : windows.size(dim)), uint32_t(size),
-                            uint32_t(step), uint32_t(inner)};
+  const WindowParams params{narrow(length, "unfold's size"),
+                            narrow(grad_in.dim() == 0 ? 1 : windows.size(dim), "unfold's number of windows"),
+                            narrow(size, "the size of unfold's windows"), narrow(step, "unfold's step"),
+                            narrow(inner, "the number of elements after unfold's dimension")};
   launch_threads(unfold_kernel("windows_backward", grad_in),
                  {uint64_t(inner), uint64_t(length), uint64_t(grad_in.numel() / (inner * length))}, kThreadgroup,
                  grad_in, windows, params);

@@ -28,6 +28,12 @@ BufferRange operand(const at::TensorIteratorBase& iterator, int i) {
   return buffer_range(iterator.tensor_base(i), iterator.data_ptr(i));
 }
 
+BufferRange elements_from(const at::TensorBase& tensor, uint64_t first) {
+  BufferRange range = buffer_range(tensor);
+  if (range.buffer) range.offset += first * tensor.element_size();
+  return range;
+}
+
 uint64_t gpu_address(const at::TensorBase& tensor) {
   const BufferRange range = buffer_range(tensor);
   return range.buffer ? range.buffer->gpuAddress() + range.offset : 0;
@@ -67,6 +73,13 @@ Extent fit(Extent threadgroup, uint64_t limit) {
   return threadgroup;
 }
 
+// A kernel's position in the grid has 32 bits along each axis: a larger grid would run some threads twice, others never.
+void check_grid(const Kernel& kernel, const Extent& threads) {
+  TORCH_CHECK_NOT_IMPLEMENTED(std::max({threads.x, threads.y, threads.z}) <= UINT32_MAX, "metal: ", kernel.name,
+                              " on tensors of this size takes ", threads.x, " x ", threads.y, " x ", threads.z,
+                              " threads; a grid has fewer than 2^32 along each axis");
+}
+
 }  // namespace
 
 Dispatch::Dispatch(const Kernel& kernel)
@@ -92,6 +105,7 @@ void Dispatch::bind_bytes(const void* data, size_t size) { encoder_->setBytes(da
 
 void Dispatch::threads(Extent grid, Extent threadgroup) {
   check_complete();
+  check_grid(kernel_, grid);
   const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
   encoder_->dispatchThreads(metal_size(grid), metal_size(fit(threadgroup, limit)));
   stream_.end_operation();
@@ -100,6 +114,7 @@ void Dispatch::threads(Extent grid, Extent threadgroup) {
 
 void Dispatch::groups(Extent grid, Extent threadgroup) {
   check_complete();
+  check_grid(kernel_, {grid.x * threadgroup.x, grid.y * threadgroup.y, grid.z * threadgroup.z});
   const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
   TORCH_CHECK(threadgroup.x * threadgroup.y * threadgroup.z <= limit, "The kernel ", kernel_.name, " runs at most ",
               limit, " threads in a threadgroup on this device");

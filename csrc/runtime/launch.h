@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/native/TensorIterator.h>
 
+#include <algorithm>
 #include <mutex>
 #include <type_traits>
 #include <vector>
@@ -37,6 +38,9 @@ BufferRange operand(const at::TensorIteratorBase& iterator, int i);
 /// The current stream's error buffer, for `device c10::metal::ErrorMessages*`: what a kernel reports there
 /// raises at the next synchronisation.
 BufferRange error_buffer();
+
+/// A dense tensor's elements from number `first` on.
+BufferRange elements_from(const at::TensorBase& tensor, uint64_t first);
 
 /// Where the GPU finds a tensor's first element, for kernels that take addresses in a parameter struct.
 uint64_t gpu_address(const at::TensorBase& tensor);
@@ -98,6 +102,14 @@ void launch_groups(const Kernel& kernel, Extent grid, Extent threadgroup, const 
   detail::Dispatch dispatch(kernel);
   (dispatch.bind(arguments), ...);
   dispatch.groups(grid, threadgroup);
+}
+
+/// Calls launch(first, count) for ranges of `groups` threadgroups along an axis that together have them all; of `threads`
+/// each, a grid has room for the threads of one range.
+template <class Launch>
+void for_each_group_range(uint64_t groups, uint64_t threads, Launch&& launch) {
+  const uint64_t most = UINT32_MAX / threads;
+  for (uint64_t first = 0; first < groups; first += most) launch(first, std::min(most, groups - first));
 }
 
 }  // namespace torch_metal

@@ -8,7 +8,7 @@
 
 namespace torch_metal {
 
-/// Dimensions that a strided kernel walks; the host copies what has more.
+/// Dimensions that a strided kernel walks.
 enum : uint32_t { kMaxCopyDims = 16 };
 
 /// What happens to a value on its way.

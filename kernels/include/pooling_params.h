@@ -12,7 +12,8 @@ struct PoolingParams {
   VolumeLayout in_layout;
   VolumeLayout out_layout;
   VolumeLayout index_layout;  ///< of what max pooling chose, in the output
-  uint32_t adaptive;          ///< windows split the input evenly; what follows is unused
+  uint32_t adaptive;          ///< windows split the input evenly; what follows is unused but
+  uint32_t wide;              ///< products of sizes need 64 bits
   int32_t window[3];
   Divisor stride[3];
   int32_t padding[3];
