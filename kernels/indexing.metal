@@ -22,7 +22,7 @@ static bool indexed_offset(thread const Indices& indices, constant IndexParams& 
     long index = at_byte(indices.data[i], at.offset(params.index[i]));
     const long size = params.size[i];
     if (index >= size || index < (params.wrap ? -size : 0)) {
-      TORCH_REPORT_ERROR(errors, "index ", index, " is out of bounds for dimension ", long(i), " with size ", size);
+      TORCH_REPORT_ERROR(errors, "index ", index, " is out of bounds for dimension ", long(params.first + i), " with size ", size);
       return false;
     }
     if (index < 0) index += size;

@@ -30,7 +30,7 @@ void flip_into(const Tensor& out, const Tensor& self, const DimensionSet& flippe
     if (flipped[d]) in.offset += (self.size(d) - 1) * self.stride(d) * size;
   }
   const IndexParams params{
-      iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, {}, {}};
+      iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, 0, {}, {}};
   const BufferRange to = buffer_range(out);
   launch_threads(kernel("indexing", "index_elements", {bits_type(self.element_size()), "IndexMode::get"}),
                  {static_cast<uint64_t>(out.numel())}, {128}, to, in, params, error_buffer(), to, to, to, to, to, to, to, to);

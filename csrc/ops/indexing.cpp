@@ -47,6 +47,7 @@ void set_indices(IndexParams& params, const IndexedDimensions& indexed) {
                               " index tensors, but got ", indexed.sizes.size());
   params.indices = static_cast<uint32_t>(indexed.sizes.size());
   params.wrap = indexed.wrap;
+  params.first = static_cast<uint32_t>(indexed.first);
   std::copy(indexed.sizes.begin(), indexed.sizes.end(), params.size);
   std::copy(indexed.strides.begin(), indexed.strides.end(), params.step);
 }
@@ -66,7 +67,7 @@ void launch_index(std::string_view type, std::string_view mode, const TensorIter
 void move_indexed(const TensorIteratorBase& iter, const IndexedDimensions& indexed, std::string_view mode) {
   if (iter.numel() == 0) return;
   for_each_part(iter, [&](const auto& part) {
-    IndexParams params{iteration_shape(part), byte_strides(part, 0), byte_strides(part, 1), {}, 0, 0, {}, {}};
+    IndexParams params{iteration_shape(part), byte_strides(part, 0), byte_strides(part, 1), {}, 0, 0, 0, {}, {}};
     set_indices(params, indexed);
     for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = byte_strides(part, kFirstIndex + i);
     launch_index(bits_type(part.element_size(0)), mode, part, part.numel(), operand(part, 0), operand(part, 1),
@@ -109,7 +110,7 @@ Tensor target_offsets(const TensorIteratorBase& iter, const Dimensions& inner, c
     stride *= size;
   }
   IndexParams params{
-      iteration_shape(inner.sizes(iter)), byte_strides(contiguous), inner.strides(iter, 0), {}, 0, 0, {}, {}};
+      iteration_shape(inner.sizes(iter)), byte_strides(contiguous), inner.strides(iter, 0), {}, 0, 0, 0, {}, {}};
   set_indices(params, indexed);
   for (uint32_t i = 0; i < params.indices; ++i) params.index[i] = inner.strides(iter, kFirstIndex + i);
   const BufferRange out = buffer_range(offsets);
@@ -283,16 +284,16 @@ void index_put_with_sort_stub_kernel(Tensor& self, const c10::List<std::optional
   index_put_stub_kernel(iter, indexed.sizes, indexed.strides, accumulate);
 }
 
-void index_fill_stub_kernel(at::TensorIterator& iter, int64_t, int64_t size, int64_t stride, const at::Scalar& value) {
+void index_fill_stub_kernel(at::TensorIterator& iter, int64_t dim, int64_t size, int64_t stride, const at::Scalar& value) {
   const Tensor out = iter.tensor(0);
   const Tensor filling = at::full({}, value, out.options()).expand(out.sizes());
   const int64_t bytes = stride * out.element_size();
-  index_put(index_iterator(out, filling, iter.tensor(1)), {size, bytes});
+  index_put(index_iterator(out, filling, iter.tensor(1)), {size, bytes, /*wrap=*/true, dim});
 }
 
-void index_copy_stub_kernel(at::TensorIterator& iter, int64_t, int64_t size, int64_t stride) {
+void index_copy_stub_kernel(at::TensorIterator& iter, int64_t dim, int64_t size, int64_t stride) {
   const int64_t bytes = stride * iter.element_size(0);
-  index_put(index_iterator(iter.tensor(0), iter.tensor(2), iter.tensor(1)), {size, bytes, /*wrap=*/false});
+  index_put(index_iterator(iter.tensor(0), iter.tensor(2), iter.tensor(1)), {size, bytes, /*wrap=*/false, dim});
 }
 
 void take_stub_kernel(at::TensorIterator& iter, const at::TensorBase& input) {
@@ -328,8 +329,8 @@ struct IndexCopy : at::native::structured_index_copy_out {
 
 // Operators whose PyTorch implementation is the CPU's own.
 
-/// A mask as the only index, and what it selects from, as one dimension: a single index tensor is read then. `self`
-/// stays as it is if that would copy it.
+/// A mask as the only index, and what it selects from, as one dimension: a single index tensor is read then. `self` is
+/// copied to that end only if the kernels could not read an index tensor for each dimension.
 void flatten_mask(Tensor& self, c10::List<std::optional<Tensor>>& indices) {
   const auto is_given = [](const std::optional<Tensor>& index) { return index && index->defined(); };
   int64_t position = -1;
@@ -349,8 +350,8 @@ void flatten_mask(Tensor& self, c10::List<std::optional<Tensor>>& indices) {
   sizes.push_back(mask.numel());
   sizes.append(self.sizes().begin() + end, self.sizes().end());
   const auto strides = at::detail::computeStride(self.sizes(), self.strides(), sizes);
-  if (!strides) return;
-  self = self.as_strided(sizes, *strides);
+  if (!strides && mask.dim() <= int64_t{kMaxIndices}) return;
+  self = self.reshape(sizes);
   indices.set(position, mask.reshape(-1));
 }
 
@@ -367,6 +368,7 @@ Tensor& index_put_impl_(Tensor& self, const c10::List<std::optional<Tensor>>& in
   c10::List<std::optional<Tensor>> flat = indices.copy();
   flatten_mask(to, flat);
   at::native::_index_put_impl_(to, flat, values, accumulate, unsafe);
+  if (!to.is_alias_of(self)) self.copy_(to.view(self.sizes()));
   return self;
 }
 
@@ -394,7 +396,7 @@ Tensor& index_select_out(const Tensor& self, int64_t dim, const Tensor& index, T
   const int64_t size = source.size(dim), bytes = byte_stride(source, dim);
   index_get(
       index_iterator(target, without_stride(source, dim, index.numel()), expand_index(index, dim, target.sizes())),
-      {size, bytes, /*wrap=*/false});
+      {size, bytes, /*wrap=*/false, dim});
   return out;
 }
 
@@ -411,7 +413,7 @@ void accumulate_along(const Tensor& out, int64_t dim, const Tensor& index, const
   const int64_t size = target.size(dim), bytes = byte_stride(target, dim);
   index_accumulate(
       index_iterator(without_stride(target, dim, index.numel()), values, expand_index(index, dim, values.sizes())),
-      {size, bytes, /*wrap=*/false}, reduction);
+      {size, bytes, /*wrap=*/false, dim}, reduction);
 }
 
 struct IndexAdd : at::meta::structured_index_add {

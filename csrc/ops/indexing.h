@@ -15,6 +15,7 @@ struct IndexedDimensions {
   at::IntArrayRef sizes;
   at::IntArrayRef strides;  ///< in bytes
   bool wrap = true;         ///< negative indices count from the end; otherwise they are out of range
+  int64_t first = 0;        ///< the number that errors call the first of them by
 };
 
 // Operands of the iterators are out, in, indices (int64) in that order; what is indexed has stride 0 along the indices.

@@ -118,7 +118,6 @@ at::Tensor as_batch(const at::Tensor& matrix) { return matrix.dim() == 3 ? matri
 
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
-  if (out.numel() == 0) return;
   if (!shares_memory(out, a) && !shares_memory(out, b)) return matmul_into_disjoint(out, a, b, self, beta, alpha);
   const at::Tensor product = at::empty_like(out);
   matmul_into_disjoint(product, a, b, self, beta, alpha);
@@ -127,6 +126,10 @@ void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
 
 void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                           const at::Scalar& beta, const at::Scalar& alpha) {
+  TORCH_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", a.dtype(), " != ",
+              b.dtype());
+  TORCH_CHECK(self.dtype() == a.dtype() && out.dtype() == a.dtype(), "self and mat2 must have the same dtype, but got ",
+              self.dtype(), " and ", b.dtype());
   if (out.numel() == 0) return;
   TORCH_CHECK(out.scalar_type() != at::kBool, "matrix multiplication is not implemented for 'Bool'");
   const at::Tensor operands[] = {as_batch(out), as_batch(a.resolve_conj()), as_batch(b.resolve_conj()),

@@ -119,15 +119,14 @@ Tensor& masked_scatter_(Tensor& self, const Tensor& mask, const Tensor& source) 
               mask.scalar_type());
   const Tensor where = mask.expand(self.sizes());
   if (self.numel() == 0) return self;
-  const Tensor target = self.dim() == 0 ? self.unsqueeze(0) : self;
-  const Tensor places = torch_metal::nonzero(self.dim() == 0 ? where.unsqueeze(0) : where);
+  const Tensor target = self.is_contiguous() ? self : self.contiguous();
+  const Tensor places = torch_metal::nonzero(where.reshape(-1)).view(-1);
   TORCH_CHECK(places.size(0) <= source.numel(),
               "masked_scatter_: expected source to have at least as many elements as "
               "mask has ones, but got ",
               source.numel(), " and ", places.size(0));
-  c10::List<std::optional<Tensor>> indices;
-  for (const Tensor& index : places.unbind(1)) indices.push_back(index);
-  target.index_put_(indices, source.reshape(-1).slice(0, 0, places.size(0)));
+  target.view(-1).index_put_({places}, source.reshape(-1).slice(0, 0, places.size(0)));
+  if (!target.is_same(self)) self.copy_(target);
   return self;
 }
 

@@ -191,7 +191,7 @@ Tensors3 native_group_norm(const Tensor& input, const OptionalTensor& weight, co
                            int64_t c, int64_t positions, int64_t groups, double eps) {
   TORCH_CHECK(input.is_contiguous(input.suggest_memory_format()), "native_group_norm: the input is not contiguous");
   const GroupShape shape(n, c, positions, groups);
-  const Tensor out = at::empty_like(input, at::MemoryFormat::Contiguous);
+  const Tensor out = at::empty_like(input, input.suggest_memory_format());
   const Tensor mean = float_like(input, {n, groups}), rstd = float_like(input, {n, groups});
   const auto saved = weight && weight->defined() ? weight->scalar_type() : input.scalar_type();
   if (input.numel() == 0) return {out, mean.zero_().to(saved), rstd.zero_().to(saved)};
@@ -214,7 +214,7 @@ Tensors3 native_group_norm_backward(const Tensor& grad, const Tensor& input, con
   Tensors3 result;
   auto& [grad_input, grad_weight, grad_bias] = result;
   if (mask[0]) {
-    grad_input = at::empty_like(input, at::MemoryFormat::Contiguous);
+    grad_input = at::empty_like(input, input.suggest_memory_format());
     const auto [sums, product_sums] = normalization_sums(wide_grad, x, wide_mean, wide_rstd, weight, shape.statistics);
     normalize_backward(grad_input.view(shape.full), wide_grad, x, wide_mean, wide_rstd, weight,
                        {sums, product_sums, true, shape.count});

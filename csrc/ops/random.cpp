@@ -170,7 +170,7 @@ std::tuple<at::Tensor, at::Tensor> native_dropout(const at::Tensor& input, doubl
 
 at::Tensor native_dropout_backward(const at::Tensor& grad, const at::Tensor& mask, double scale) {
   if (!grad.is_floating_point()) return grad.mul(mask).mul(scale);  // becomes float
-  at::Tensor result = at::empty_like(grad);
+  at::Tensor result = at::empty_like(mask, grad.options());  // which lies as the input did
   auto iter = at::TensorIteratorConfig()
                   .check_all_same_dtype(false)
                   .add_output(result)

@@ -5,6 +5,7 @@
 #include <ATen/native/ReduceOpsUtils.h>
 #include <ATen/native/TensorCompare.h>
 
+#include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/structured.h"
 
@@ -55,8 +56,9 @@ void reduce_dim(const Tensor& first, const Tensor& second, const Tensor& self, i
   launch_reduction(iterator, {.name = name.text});
 }
 
-template <detail::OperatorName name>
+template <detail::OperatorName name, detail::OperatorName in_errors>
 void reduce_all(Tensor& result, const Tensor& self) {
+  check_domain(in_errors.text, Domain::ordered, self.scalar_type());
   const auto iterator = make_reduction(name.text, result, self, {}, /*keepdim=*/false, self.scalar_type());
   launch_reduction(iterator, {.name = name.text});
 }
@@ -65,6 +67,7 @@ void aminmax_dim(const Tensor& self, int64_t dim, bool keepdim, Tensor& min, Ten
   reduce_dim<"aminmax_op">(min, max, self, dim, keepdim);
 }
 void aminmax_all(const Tensor& self, Tensor& min, Tensor& max) {
+  check_domain("aminmax", Domain::ordered, self.scalar_type());
   const auto iterator = make_reduction("aminmax", min, max, self, {}, /*keepdim=*/false, self.scalar_type());
   launch_reduction(iterator, {.name = "aminmax_op"});
 }
@@ -105,6 +108,24 @@ Tensor trace(const Tensor& self) {
   return self.diagonal().sum();
 }
 
+/// Whether a sum of `from`, each converted to `to`, is their own sum, converted.
+bool sums_convert(at::ScalarType from, at::ScalarType to) {
+  return (at::isIntegralType(from, /*includeBool=*/true) && at::isIntegralType(to, /*includeBool=*/false)) ||
+         (at::isFloatingType(from) && at::isFloatingType(to));
+}
+
+struct Sum : at::native::structured_sum_out {
+  /// PyTorch converts the input beforehand, which for masks and bytes takes eight times their memory.
+  void impl(const Tensor& self, OptionalIntArrayRef dim, bool keepdim, std::optional<at::ScalarType> dtype,
+            const Tensor& out) {
+    if (self.numel() == 0 || !sums_convert(self.scalar_type(), out.scalar_type()))
+      return structured_sum_out::impl(self, dim, keepdim, dtype, out);
+    Tensor result = out;
+    launch_reduction(make_reduction("sum", result, self, dim, keepdim, self.scalar_type(), out.scalar_type()),
+                     {.name = "sum_op"});
+  }
+};
+
 // A result that the GPU has no type for is computed from a converted input, on the host.
 
 Tensor prod(const Tensor& self, std::optional<at::ScalarType> dtype) {
@@ -134,8 +155,8 @@ REGISTER_PRIVATEUSE1_DISPATCH(argmax_stub, &reduce<"argmax_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(argmin_stub, &reduce<"argmin_op">)
 REGISTER_PRIVATEUSE1_DISPATCH(std_var_stub, &std_var)
 REGISTER_PRIVATEUSE1_DISPATCH(norm_stub, &vector_norm)
-REGISTER_PRIVATEUSE1_DISPATCH(max_all_stub, &reduce_all<"max_op">)
-REGISTER_PRIVATEUSE1_DISPATCH(min_all_stub, &reduce_all<"min_op">)
+REGISTER_PRIVATEUSE1_DISPATCH(max_all_stub, &reduce_all<"max_op", "max_all">)
+REGISTER_PRIVATEUSE1_DISPATCH(min_all_stub, &reduce_all<"min_op", "min_all">)
 REGISTER_PRIVATEUSE1_DISPATCH(aminmax_stub, &aminmax_dim)
 REGISTER_PRIVATEUSE1_DISPATCH(aminmax_allreduce_stub, &aminmax_all)
 }  // namespace at::native
@@ -143,7 +164,7 @@ REGISTER_PRIVATEUSE1_DISPATCH(aminmax_allreduce_stub, &aminmax_all)
 namespace torch_metal {
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  METAL_STRUCTURED(m, "sum.IntList_out", sum_out);
+  METAL_STRUCTURED_CLASS(m, "sum.IntList_out", Sum);
   METAL_STRUCTURED(m, "mean.out", mean_out);
   METAL_STRUCTURED(m, "prod.int_out", prod_out);
   METAL_STRUCTURED(m, "hash_tensor.out", hash_tensor_out);

@@ -25,14 +25,16 @@ struct Target {
   Tensor places;
   int64_t size;
   int64_t byte_stride;
+  int64_t dim;
 
   /// Along `dim` the index may be longer than the tensor.
   Target(const Tensor& tensor, int64_t dim, const Tensor& index)
       : places(under(without_stride(tensor, dim, index.size(dim)), index.sizes())),
         size(tensor.size(dim)),
-        byte_stride(tensor.stride(dim) * tensor.element_size()) {}
+        byte_stride(tensor.stride(dim) * tensor.element_size()),
+        dim(dim) {}
 
-  IndexedDimensions dimension() const { return {size, byte_stride, /*wrap=*/false}; }
+  IndexedDimensions dimension() const { return {size, byte_stride, /*wrap=*/false, dim}; }
 };
 
 void gather_along(const Tensor& result, const Tensor& self, int64_t dim, const Tensor& index) {

@@ -16,7 +16,8 @@ BufferRange buffer_range(const at::TensorBase& tensor, const void* data) {
   if (!data) return {};
   const Block* const block = block_of(tensor.storage().data_ptr());
   const Segment* const segment = block ? block->segment : find_segment(data);
-  TORCH_CHECK(segment, "Expected a tensor on metal, got one on ", tensor.device());
+  TORCH_CHECK(segment, "Expected all tensors to be on the same device, but found at least two devices, metal:0 and ",
+              tensor.device(), "!");
   return {segment->buffer, static_cast<uint64_t>(static_cast<const char*>(data) - segment->base)};
 }
 

@@ -17,6 +17,7 @@ struct IndexParams {
   ByteStrides index[kMaxIndices];
   uint32_t indices;           ///< how many there are
   uint32_t wrap;              ///< negative ones count from the end
+  uint32_t first;             ///< number of the first indexed dimension, for errors
   int64_t size[kMaxIndices];  ///< of the indexed dimension
   int64_t step[kMaxIndices];  ///< bytes between its elements
 };

@@ -175,3 +175,12 @@ def test_boolean_mask_with_many_true_elements(device):
     y[mask.to(device)] = torch.arange(mask.sum(), device=device)
     x[mask] = torch.arange(mask.sum())
     assert_close(y, x)
+
+
+@pytest.mark.parametrize("sizes", [(100_000, 50_000), (70_001, 69_999), (50_000, 100_001)])
+def test_pooling_of_long_rows(sizes):
+    # Products of the sizes do not fit 32 bits.
+    before, after = sizes
+    x = integers(1, 2, before)
+    assert_agrees(lambda x: (F.adaptive_avg_pool1d(x, after), F.adaptive_max_pool1d(x, after)), x)
+    assert_agrees(lambda x: (F.max_pool1d(x, 2), F.avg_pool1d(x, 2)), x)
