@@ -4,6 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+def zero(device):
+    """An index."""
+    return torch.tensor([0], device=device)
+
+
 # Checked before anything runs: the same type and the same words on both devices. `d` is the device.
 SAME = {
     "sizes that do not broadcast": lambda d: torch.ones(3, device=d) + torch.ones(4, device=d),
@@ -20,14 +25,14 @@ SAME = {
     "sizes to concatenate": lambda d: torch.cat((torch.ones(3, 2, device=d), torch.ones(2, 3, device=d))),
     "floats as indices of an embedding": lambda d: F.embedding(torch.ones(1, device=d), torch.ones(3, 2, device=d)),
     "floats as indices of gather": lambda d: torch.ones(3, 4, device=d).gather(1, torch.ones(3, 4, device=d)),
-    "an index of gather with fewer dimensions": lambda d: torch.ones(3, 4, device=d).gather(1, torch.tensor([0], device=d)),
-    "a dtype for scatter": lambda d: torch.ones(3, device=d).scatter(0, torch.tensor([1], device=d), torch.ones(1, device=d).int()),
-    "a dtype for index_put": lambda d: torch.ones(3, device=d).index_put_((torch.tensor([0], device=d),), torch.ones(1, device=d).half()),
+    "an index of gather with fewer dimensions": lambda d: torch.ones(3, 4, device=d).gather(1, zero(d)),
+    "a dtype for scatter": lambda d: torch.ones(3, device=d).scatter(0, zero(d), torch.ones(1, device=d).int()),
+    "a dtype for index_put": lambda d: torch.ones(3, device=d).index_put_((zero(d),), torch.ones(1, device=d).half()),
     "labels that do not fit": lambda d: F.cross_entropy(torch.ones(3, 4, device=d), torch.tensor([0, 1], device=d)),
     "labels of floats": lambda d: F.nll_loss(torch.ones(3, 4, device=d), torch.ones(3, device=d)),
     "a loss of two sizes": lambda d: F.binary_cross_entropy(torch.ones(3, device=d), torch.ones(4, device=d)),
     "channels of a convolution": lambda d: F.conv2d(torch.ones(1, 3, 5, 5, device=d), torch.ones(2, 4, 3, 3, device=d)),
-    "an image smaller than the kernel": lambda d: F.conv2d(torch.ones(1, 3, 2, 2, device=d), torch.ones(2, 3, 3, 3, device=d)),
+    "a kernel larger than the image": lambda d: F.max_pool3d(torch.ones(1, 1, 2, 2, 2, device=d), 3),
     "one value a channel": lambda d: F.batch_norm(torch.ones(1, 3, device=d), None, None, training=True),
     "statistics of another size": lambda d: F.batch_norm(torch.ones(4, 3, device=d), *torch.ones(2, 5, device=d)),
     "a normalized shape": lambda d: F.layer_norm(torch.ones(4, 3, device=d), (5,)),
@@ -93,7 +98,7 @@ LATE = {
     "cross_entropy": (lambda: F.cross_entropy(torch.ones(2, 4, device="metal"), torch.tensor([0, 9], device="metal")),
                       "nll_loss.*Target 9 is out of bounds"),
     "embedding_bag": (lambda: F.embedding_bag(
-                          torch.tensor([9], device="metal"), torch.ones(3, 2, device="metal"), torch.tensor([0], device="metal")),
+                          torch.tensor([9], device="metal"), torch.ones(3, 2, device="metal"), zero("metal")),
                       "embedding_bag.*idx to be 9"),
 }
 
@@ -135,7 +140,8 @@ def test_tensors_on_two_devices_are_named(mistake):
 
 
 def test_products_of_two_dtypes_are_refused():
-    a, b, c = torch.ones(1, 2, 3, device="metal"), torch.ones(1, 3, 2, device="metal").half(), torch.ones(2, device="metal")
+    a, b = torch.ones(1, 2, 3, device="metal"), torch.ones(1, 3, 2, device="metal").half()
+    c = torch.ones(2, device="metal")
     for product in (
         lambda: torch.bmm(a, b),
         lambda: torch.addmm(c, a[0], b[0]),

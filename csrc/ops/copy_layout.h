@@ -21,7 +21,8 @@ struct CopyGrid {
   Extent threadgroup;
 };
 
-/// The grid over a part of an iterator (see for_each_part), whose operand 0 is written and operand 1, if there is one, read.
+/// The grid over a part of an iterator (see for_each_part), whose operand 0 is written and operand 1, if there is one,
+/// read.
 CopyGrid copy_grid(const at::TensorIteratorBase& iterator);
 
 }  // namespace torch_metal

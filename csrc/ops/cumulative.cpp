@@ -37,7 +37,8 @@ void launch_scan(std::string_view op, const Tensor& self, int64_t dim, const Ten
   uint64_t outer = 1, inner = 1;
   for (int64_t d = 0; d < self.dim(); ++d)
     if (d != dim) (d < dim ? outer : inner) *= self.size(d);
-  const ScanParams params{self.dim() == 0 ? 1 : self.size(dim), narrow(inner, "the number of elements after a scan's dimension")};
+  const ScanParams params{self.dim() == 0 ? 1 : self.size(dim),
+                          narrow(inner, "the number of elements after a scan's dimension")};
   const std::string instance = std::string(op) + "<" + std::string(metal_type(out.scalar_type())) + ">";
   if (inner == 1 && params.size >= kSimdWidth) {
     const Kernel& rows = kernel("cumulative", "scan_rows", {instance});

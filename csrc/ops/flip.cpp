@@ -33,7 +33,8 @@ void flip_into(const Tensor& out, const Tensor& self, const DimensionSet& flippe
       iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, 0, {}, {}};
   const BufferRange to = buffer_range(out);
   launch_threads(kernel("indexing", "index_elements", {bits_type(self.element_size()), "IndexMode::get"}),
-                 {static_cast<uint64_t>(out.numel())}, {128}, to, in, params, error_buffer(), to, to, to, to, to, to, to, to);
+                 {static_cast<uint64_t>(out.numel())}, {128}, to, in, params, error_buffer(), to, to, to, to, to,
+                 to, to, to);
 }
 
 /// flip_into by parts that kernels can count and walk.

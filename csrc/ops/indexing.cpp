@@ -284,7 +284,8 @@ void index_put_with_sort_stub_kernel(Tensor& self, const c10::List<std::optional
   index_put_stub_kernel(iter, indexed.sizes, indexed.strides, accumulate);
 }
 
-void index_fill_stub_kernel(at::TensorIterator& iter, int64_t dim, int64_t size, int64_t stride, const at::Scalar& value) {
+void index_fill_stub_kernel(at::TensorIterator& iter, int64_t dim, int64_t size, int64_t stride,
+                            const at::Scalar& value) {
   const Tensor out = iter.tensor(0);
   const Tensor filling = at::full({}, value, out.options()).expand(out.sizes());
   const int64_t bytes = stride * out.element_size();

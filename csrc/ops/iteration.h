@@ -13,8 +13,8 @@ namespace torch_metal {
 IterationShape iteration_shape(at::IntArrayRef sizes_innermost_first);
 ByteStrides byte_strides(at::IntArrayRef strides_innermost_first);
 
-/// Runs `kernel` on parts of `iter`, itself if it will do, that have offsets of 32 bits and dimensions that kernels walk.
-/// Not for reductions: parts split any dimension.
+/// Runs `kernel` on parts of `iter`, itself if it will do, with offsets of 32 bits and dimensions that kernels walk. Not
+/// for reductions: parts split any dimension.
 template <class Function>
 void for_each_part(const at::TensorIteratorBase& iter, Function&& kernel) {
   if (iter.ndim() > int(kMaxDimensions)) {

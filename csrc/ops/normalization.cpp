@@ -137,7 +137,8 @@ Tensors3 native_layer_norm(const Tensor& input, IntArrayRef normalized_shape, co
   const Tensor out = at::empty_like(input, at::MemoryFormat::Contiguous);
   const Tensor mean = float_like(input, shape.statistics), rstd = float_like(input, shape.statistics);
   if (input.numel() == 0) return {out, mean.zero_(), rstd.zero_()};
-  const LayerNormParams params{narrow(shape.count, "layer_norm's number of elements"), weight.defined(), bias.defined(), float(eps)};
+  const LayerNormParams params{narrow(shape.count, "layer_norm's number of elements"), weight.defined(), bias.defined(),
+                               float(eps)};
   const Tensor& typed = weight.defined() ? weight : bias.defined() ? bias : mean;
   const Tensor dense_weight = weight.defined() ? weight.contiguous() : typed;
   const Tensor dense_bias = bias.defined() ? bias.to(typed.scalar_type()).contiguous() : typed;

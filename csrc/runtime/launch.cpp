@@ -74,7 +74,7 @@ Extent fit(Extent threadgroup, uint64_t limit) {
   return threadgroup;
 }
 
-// A kernel's position in the grid has 32 bits along each axis: a larger grid would run some threads twice, others never.
+// A position in the grid has 32 bits along each axis: a larger grid would run some threads twice, others never.
 void check_grid(const Kernel& kernel, const Extent& threads) {
   TORCH_CHECK_NOT_IMPLEMENTED(std::max({threads.x, threads.y, threads.z}) <= UINT32_MAX, "metal: ", kernel.name,
                               " on tensors of this size takes ", threads.x, " x ", threads.y, " x ", threads.z,

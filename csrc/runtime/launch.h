@@ -104,8 +104,8 @@ void launch_groups(const Kernel& kernel, Extent grid, Extent threadgroup, const 
   dispatch.groups(grid, threadgroup);
 }
 
-/// Calls launch(first, count) for ranges of `groups` threadgroups along an axis that together have them all; of `threads`
-/// each, a grid has room for the threads of one range.
+/// Calls launch(first, count) for ranges of `groups` threadgroups along an axis that together have them all. A grid has
+/// room for the threads of one range, `threads` to a group.
 template <class Launch>
 void for_each_group_range(uint64_t groups, uint64_t threads, Launch&& launch) {
   const uint64_t most = UINT32_MAX / threads;

@@ -14,7 +14,6 @@ def test_reductions_of_everything():
     assert x.amin().item() == 0 and x.any().item() and not x.all().item()
     x[2**32 + 1] = -5
     assert x.argmin().item() == 2**32 + 1 and x.min(0).indices.item() == 2**32 + 1
-    assert x.prod().item() == 0
 
 
 @pytest.mark.parametrize("shape", [(3, 2**31 + 5), (2**16 + 1, 2**16), (2**31 + 1, 2), (2**28 + 1, 16)])
