@@ -143,7 +143,7 @@ void launch_over_runs(const TensorIteratorBase& iter, const IndexedDimensions& i
   const int64_t rows = c10::multiply_integers(outer.sizes(iter));
   const int64_t count = iter.numel() / rows;
   if (iter.ndim() > int(kMaxDimensions) || std::max(rows, count) > std::numeric_limits<int32_t>::max()) {
-    for_each_part(iter, [&](const auto& part) { index_accumulate(part, indexed, reduction); });
+    for_each_part(iter, [&](const auto& part) { launch_over_runs(part, indexed, kernel); });
     return;
   }
   const AccumulateParams params{
@@ -169,7 +169,7 @@ void index_get(const TensorIteratorBase& iter, const IndexedDimensions& indexed)
 
 void index_put(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
   if (at::globalContext().deterministicAlgorithms() && !is_one_value(iter, 1)) {
-    const std::string_view type = carrier_type(iter.element_size(0));
+    const std::string_view type = bits_type(iter.element_size(0));
     return launch_over_runs(iter, indexed, kernel("indexing", "put_last", {type}));
   }
   move_indexed(iter, indexed, "IndexMode::put");
