@@ -17,6 +17,7 @@ from test.opinfo import promises
 from test.opinfo.closeness import WIDER
 from test.opinfo.variants import double_gradients, gradients, tensors
 
+
 def mapped(function, tree):
     """The tree with every tensor replaced, also those of packed sequences (their batch sizes stay on the CPU)."""
 
