@@ -152,6 +152,10 @@ def strided(device, parts=((3, 8), (1, 8), (5, 8))):
     return torch.nested.nested_tensor([sample(*shape, seed=i) for i, shape in enumerate(parts)], device=device)
 
 
+def strided_heads(nested):
+    return nested.reshape(nested.size(0), -1, 2, 4).transpose(1, 2).contiguous()
+
+
 STRIDED = {
     "unbind": lambda x: list(x.unbind()),
     "padded": lambda x: x.to_padded_tensor(3.0),
@@ -163,6 +167,7 @@ STRIDED = {
     "softmax": lambda x: list(F.softmax(x, -1).unbind()),
     "bmm": lambda x: list(torch.bmm(x, x.transpose(1, 2)).unbind()),
     "clone": lambda x: list(x.clone().unbind()),
+    "attention": lambda x: list(F.scaled_dot_product_attention(*[strided_heads(x)] * 3).unbind()),
 }
 
 

@@ -2,6 +2,7 @@
 // device: they work by other operators on the buffer or its parts.
 #include <ATen/NestedTensorImpl.h>
 #include <ATen/native/nested/NestedTensorUtils.h>
+#include <ATen/native/transformers/attention.h>
 #include <ATen/ops/_native_multi_head_attention_native.h>
 #include <ATen/ops/_nested_from_padded_native.h>
 #include <ATen/ops/_nested_tensor_from_mask_left_aligned_native.h>
@@ -58,6 +59,11 @@ std::tuple<Tensor, Tensor, Tensor> transform_bias_rescale_qkv(const Tensor& qkv,
   return at::_transform_bias_rescale_qkv(qkv.to_padded_tensor(0), bias, heads);
 }
 
+int64_t fused_sdp_choice(const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, double, bool,
+                         std::optional<double>, bool) {
+  return static_cast<int64_t>(at::SDPBackend::math);
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(_, NestedTensorPrivateUse1, m) {
@@ -73,6 +79,7 @@ TORCH_LIBRARY_IMPL(aten, NestedTensorPrivateUse1, m) {
   m.impl("_native_multi_head_attention", TORCH_FN(at::native::native_multi_head_attention_cpu));
   m.impl("_transform_bias_rescale_qkv", TORCH_FN(transform_bias_rescale_qkv));
   m.impl("native_layer_norm", TORCH_FN(layer_norm));
+  m.impl("_fused_sdp_choice", TORCH_FN(fused_sdp_choice));
 
   c10::Dispatcher& dispatcher = c10::Dispatcher::singleton();
   for (const c10::OperatorName& name : dispatcher.getAllOpNames()) {
