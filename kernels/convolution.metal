@@ -15,9 +15,9 @@ struct Place {
   uint position[3];
   long offset;
 
-  /// A pixel from which no tap sees anything, and a tap that sees nothing.
-  static Place no_pixel() { return {{1u << 31, 0, 0}, 0}; }
-  static Place no_tap() { return {{1u << 30, 0, 0}, 0}; }
+  /// A pixel from which no tap sees anything, and a tap that sees nothing. Offsets stay, for neighbours to be in a run.
+  Place as_no_pixel() const { return {{1u << 31, 0, 0}, offset}; }
+  Place as_no_tap() const { return {{1u << 30, 0, 0}, offset}; }
 
   static Place of_pixel(constant PatchGeometry& geometry, uint column) {
     Place place;
@@ -54,17 +54,18 @@ struct Place {
   }
 };
 
-/// Places of 32 neighbours, one a lane. In memory they are one run, or two where a row or an image ends, or scattered.
+/// Offsets of 32 neighbours, one a lane. They are one run of memory, or two where a row or an image ends, or scattered.
 struct Neighbours {
-  Place place;
+  long offset;
   long first_run;   ///< where lane 0 would be
   long second_run;  ///< the same for the run that ends with the last lane
   bool in_first;
   bool two_runs;
   bool scattered;
+  uint lane;
 
-  explicit Neighbours(thread const Place& own, uint lane) : place(own) {
-    const long start = own.offset - lane;
+  Neighbours(long own, uint own_lane) : offset(own), lane(own_lane) {
+    const long start = own - lane;
     first_run = from_lane(start, 0);
     second_run = from_lane(start, kSimdWidth - 1);
     in_first = start == first_run;
@@ -72,21 +73,31 @@ struct Neighbours {
     scattered = simd_any(!in_first && start != second_run);
   }
 
-  /// What `other`, the same for all lanes, sees from each lane.
+  /// The lanes' elements where `wanted`, zeros elsewhere.
   template <class E, class T>
-  E see(device const T* data, constant PatchGeometry& geometry, thread const Place& other, uint lane) const {
-    const bool seen = place.sees(geometry, other);
-    data += other.offset;
+  E read(device const T* data, bool wanted) const {
     E value = 0;
     if (scattered) {
-      if (seen) value = E(data[place.offset]);
+      if (wanted) value = E(data[offset]);
       return value;
     }
-    if (seen && in_first) value = E(data[first_run + lane]);
+    if (wanted && in_first) value = E(data[first_run + lane]);
     if (two_runs) {
-      if (seen && !in_first) value = E(data[second_run + lane]);
+      if (wanted && !in_first) value = E(data[second_run + lane]);
     }
     return value;
+  }
+
+  template <class T>
+  void write(device T* data, T value, bool wanted) const {
+    if (scattered) {
+      if (wanted) data[offset] = value;
+      return;
+    }
+    if (wanted && in_first) data[first_run + lane] = value;
+    if (two_runs) {
+      if (wanted && !in_first) data[second_run + lane] = value;
+    }
   }
 
  private:
@@ -119,9 +130,13 @@ struct PatchSource {
 
  private:
   Place pixel(uint number) const {
-    return number < pixel_limit ? Place::of_pixel(geometry, number) : Place::no_pixel();
+    const Place place = Place::of_pixel(geometry, number);
+    return number < pixel_limit ? place : place.as_no_pixel();
   }
-  Place tap(uint number) const { return number < geometry.rows ? Place::of_tap(geometry, number) : Place::no_tap(); }
+  Place tap(uint number) const {
+    const Place place = Place::of_tap(geometry, number);
+    return number < geometry.rows ? place : place.as_no_tap();
+  }
 
   /// `lines` lines of `length` places: along(i) is the place of a lane, across(j) that of a line.
   template <uint length, uint lines, uint simdgroups, class E, class Along, class Across>
@@ -131,10 +146,12 @@ struct PatchSource {
 #pragma clang loop unroll(disable)
     for (uint piece = simdgroup / kSharing; piece < kPieces; piece += simdgroups / kSharing) {
       const uint i = piece * kSimdWidth + lane;
-      const Neighbours neighbours(along(i), lane);
+      const Place own = along(i);
+      const Neighbours neighbours(own.offset, lane);
 #pragma clang loop unroll(disable)
       for (uint line = simdgroup % kSharing; line < lines; line += kSharing) {
-        const E value = neighbours.see<E>(data, geometry, across(line), lane);
+        const Place other = across(line);
+        const E value = neighbours.template read<E>(data + other.offset, own.sees(geometry, other));
         if (length % kSimdWidth == 0 || i < length) tile[line * length + i] = value;
       }
     }
@@ -144,30 +161,33 @@ struct PatchSource {
 /// Writes one pixel's channels.
 template <class T>
 struct PixelSink {
-  device T* out;  ///< the pixel in the group's first channel
+  device T* out;  ///< the group's first channel
   device const T* bias;
   constant ConvolutionParams& params;
   bool exists;
+  Neighbours neighbours;
 
   template <class Value>
   void write(uint channel, Value value) const {
-    if (!exists || channel >= params.out_channels) return;
+    if (channel >= params.out_channels) return;
     if (params.has_bias) value += Value(bias[channel]);
-    out[channel * params.out.channel] = T(value);
+    neighbours.write(out + channel * params.out.channel, T(value), exists);
   }
 };
 
+/// Where a pixel of the output is in its channel.
+static long out_offset(constant ConvolutionParams& params, uint column) {
+  long offset = 0;
+  for (int d = 2; d >= 0; --d) offset += params.patches.pixels[d].split(column) * params.out.spatial[d];
+  return offset + column * params.out.batch;
+}
+
 template <class T>
 static PixelSink<T> pixel_sink(device T* out, device const T* bias, constant ConvolutionParams& params, uint column,
-                               uint group) {
+                               uint group, uint lane) {
   const uint first_channel = group * params.out_channels;
-  const bool exists = column < params.patches.columns;
-  out += first_channel * params.out.channel;
-  if (exists) {
-    for (int d = 2; d >= 0; --d) out += params.patches.pixels[d].split(column) * params.out.spatial[d];
-    out += column * params.out.batch;
-  }
-  return {out, bias + (params.has_bias ? first_channel : 0), params, exists};
+  return {out + first_channel * params.out.channel, bias + (params.has_bias ? first_channel : 0), params,
+          column < params.patches.columns, Neighbours(out_offset(params, column), lane)};
 }
 
 /// A tile of channels by pixels for each threadgroup, groups along z.
@@ -187,7 +207,7 @@ template <class T, class Tile>
                         params.patches.columns, simdgroup,                 lane};
   Tile tile;
   tile.multiply(weights, patches, memory, at, 0, depth);
-  tile.store([&](uint column) { return pixel_sink(out, bias, params, column, group.z); }, memory, at);
+  tile.store([&](uint column) { return pixel_sink(out, bias, params, column, group.z, lane); }, memory, at);
 }
 
 /// One thread an element: groups of few channels would leave most of a tile empty. Integers are summed up exactly.
@@ -206,7 +226,9 @@ template <class T>
     const Place tap = Place::of_tap(params.patches, k);
     if (pixel.sees(params.patches, tap)) sum += Value(taps[k]) * Value(image[tap.offset]);
   }
-  pixel_sink(out, bias, params, column, group).write(channel, sum);
+  const uint out_channel = group * params.out_channels + channel;
+  if (params.has_bias) sum += Value(bias[out_channel]);
+  out[out_channel * params.out.channel + out_offset(params, column)] = T(sum);
 }
 
 /// One column of a weight's gradient.

@@ -14,8 +14,8 @@ static long offset_of(constant MatrixLayout& layout, uint row, uint column, uint
   return row * layout.row + column * layout.column + batch * layout.batch;
 }
 
-/// Writes alpha * value + beta * self to one column.
-template <class T>
+/// Writes alpha * value + beta * self to one column. `adjacent`: columns of both are next to each other in memory.
+template <class T, bool adjacent>
 struct ScaledSink {
   device T* out;
   device const T* self;
@@ -26,8 +26,13 @@ struct ScaledSink {
   void write(uint row, float value) const {
     if (row >= params.m || column >= params.n) return;
     float result = params.alpha * value;
-    if (params.beta != 0) result += params.beta * float(self[offset_of(params.self, row, column, batch)]);
-    out[offset_of(params.out, row, column, batch)] = T(result);
+    if (params.beta != 0) result += params.beta * float(self[offset(params.self, row)]);
+    out[offset(params.out, row)] = T(result);
+  }
+
+ private:
+  long offset(constant MatrixLayout& layout, uint row) const {
+    return row * layout.row + batch * layout.batch + (adjacent ? long(column) : column * layout.column);
   }
 };
 
@@ -42,7 +47,11 @@ template <class T, class Tile>
   const TilePosition at{group.y * Tile::kRows, group.x * Tile::kColumns, params.m, params.n, simdgroup, lane};
   Tile tile;
   tile.multiply(source_a, source_b, memory, at, 0, params.k);
-  tile.store([&](uint column) { return ScaledSink<T>{out, self, params, column, group.z}; }, memory, at);
+  if (params.out.column == 1 && params.self.column == 1) {
+    tile.store([&](uint column) { return ScaledSink<T, true>{out, self, params, column, group.z}; }, memory, at);
+  } else {
+    tile.store([&](uint column) { return ScaledSink<T, false>{out, self, params, column, group.z}; }, memory, at);
+  }
 }
 
 /// Matrix by vector, one threadgroup a row of a: lanes run along the row.
@@ -68,7 +77,7 @@ template <class T>
   threadgroup_barrier(mem_flags::mem_threadgroup);
   if (simdgroup == 0) {
     sum = simd_sum(lane < threads.x / kSimdWidth ? partial[lane] : 0.0f);
-    if (lane == 0) ScaledSink<T>{out, self, params, 0, group.z}.write(group.y, sum);
+    if (lane == 0) ScaledSink<T, false>{out, self, params, 0, group.z}.write(group.y, sum);
   }
 }
 
@@ -82,7 +91,7 @@ template <class T>
   device const T* vector = b + position.y * params.b.batch;
   float sum = 0;
   for (uint k = 0; k < params.k; ++k) sum += float(column[k * params.a.column]) * float(vector[k * params.b.row]);
-  ScaledSink<T>{out, self, params, 0, position.y}.write(position.x, sum);
+  ScaledSink<T, false>{out, self, params, 0, position.y}.write(position.x, sum);
 }
 
 static bool is_zero(long x) { return x == 0; }
