@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--autocast", action="store_true")
     parser.add_argument("--shapes", action="store_true", help="tell shapes apart")
-    parser.add_argument("--cpu-time", action="store_true", help="of all threads: steadier on a busy machine, no use on a GPU")
+    parser.add_argument("--cpu-time", action="store_true", help="of all threads, for a busy machine; no use on a GPU")
     parser.add_argument("--rows", type=int, default=25)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

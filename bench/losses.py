@@ -1,4 +1,4 @@
-"""python -m bench.losses: models in full size train on metal and on the CPU from the same weights; losses are compared."""
+"""python -m bench.losses: models in full size train on metal and the CPU from the same weights; losses are compared."""
 
 import argparse
 import copy

@@ -58,7 +58,9 @@ def _routes(work: Work) -> dict[str, int]:
     return torch_metal.route_counts()
 
 
-def measure_workload(workload: Workload, words: list[str], measure: Measure, memory: bool, progress: tqdm) -> list[dict]:
+def measure_workload(
+    workload: Workload, words: list[str], measure: Measure, memory: bool, progress: tqdm
+) -> list[dict]:
     """Times of one model's works, seconds; memory in bytes above that of the interpreter with PyTorch."""
     names = [name for name in work_names(workload) if _chosen(f"{workload.name} {name}", words)]
     if not names:

@@ -263,7 +263,8 @@ template <class T, class Tile>
   Tile tile;
   tile.multiply(gradients, patches, memory, at, begin, end);
   device float* weight = out + long(group.z) * params.out_channels * params.patches.rows;
-  tile.store([&](uint column) { return TapSink{weight, params.out_channels, params.patches.rows, column}; }, memory, at);
+  const auto sink_of = [&](uint column) { return TapSink{weight, params.out_channels, params.patches.rows, column}; };
+  tile.store(sink_of, memory, at);
 }
 
 /// One SIMD-group an element of the weight, for groups of few channels. Lanes run along the pixels.

@@ -1,4 +1,4 @@
-"""Either kind of tile multiplies right, whichever this machine prefers: the one that is chosen by default elsewhere too."""
+"""Either kind of tile multiplies right, whichever of them this machine prefers."""
 
 import os
 import subprocess

@@ -51,7 +51,8 @@ class Bert(_Language):
     def config(self, tiny: bool) -> BertConfig:
         if not tiny:
             return BertConfig()
-        return BertConfig(vocab_size=512, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+        return BertConfig(vocab_size=512, **sizes)
 
     def build(self, tiny: bool = False, dropout: bool = True) -> nn.Module:
         config = self.config(tiny)
