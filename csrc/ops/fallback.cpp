@@ -11,8 +11,9 @@ namespace {
 void fall_back(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::string name = toString(op.operator_name());
   const OperatorScope scope(name.c_str());
-  TORCH_CHECK_NOT_IMPLEMENTED(op.hasComputedKernelForDispatchKey(c10::DispatchKey::CPU), "The operator '", name,
-                              "' has no kernel for the metal device, nor one for the CPU to fall back on");
+  const c10::DispatchKey host = host_key(*stack, op.schema().arguments().size());
+  TORCH_CHECK_NOT_IMPLEMENTED(op.hasComputedKernelForDispatchKey(host), "The operator '", name,
+                              "' has no kernel for the metal device, nor one for the CPU (", host, ") to fall back on");
   record_fallback(name);
   run_on_host(op, stack, Route::fallback);
 }
@@ -20,5 +21,9 @@ void fall_back(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 }  // namespace
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&fall_back>()); }
+TORCH_LIBRARY_IMPL(_, SparsePrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&fall_back>()); }
+TORCH_LIBRARY_IMPL(_, SparseCsrPrivateUse1, m) {
+  m.fallback(torch::CppFunction::makeFromBoxedFunction<&fall_back>());
+}
 
 }  // namespace torch_metal

@@ -4,26 +4,13 @@
 #include <algorithm>
 
 #include "ops/registration.h"
+#include "ops/runs.h"
 
 namespace torch_metal {
 namespace {
 
 using at::Tensor;
 using Tensors3 = std::tuple<Tensor, Tensor, Tensor>;
-
-/// Which elements of a sequence begin a run of equal ones, given where neighbours differ.
-struct Runs {
-  explicit Runs(const Tensor& differs) : size(differs.numel() + 1) {
-    const Tensor first = at::ones({1}, differs.options());
-    starts = at::cat({first, differs}).nonzero().flatten();
-    numbers = at::cat({at::zeros_like(first), differs}).cumsum(0);
-  }
-  Tensor counts() const { return at::diff(starts, 1, -1, {}, at::full({1}, size, starts.options())); }
-
-  int64_t size;
-  Tensor starts;   ///< positions
-  Tensor numbers;  ///< of the run that each element is in
-};
 
 /// Positions in sorted order -> positions in the original.
 Tensor unsorted(const Tensor& numbers, const Tensor& order) {
@@ -51,10 +38,10 @@ Tensors3 nothing_unique_along(const Tensor& self, int64_t dim) {
 Tensors3 unique2(const Tensor& self, bool, bool return_inverse, bool return_counts) {
   if (self.numel() == 0) return nothing_unique(self, return_inverse);
   const auto [values, order] = self.reshape(-1).sort(/*stable=*/true, 0, false);
-  const Runs runs(values.slice(0, 1).ne(values.slice(0, 0, -1)));
-  return {values.index_select(0, runs.starts),
-          return_inverse ? unsorted(runs.numbers, order).view(self.sizes()) : absent(self),
-          return_counts ? runs.counts() : absent(self)};
+  const Runs runs = Runs::of(values);
+  return {values.index_select(0, runs.starts()),
+          return_inverse ? unsorted(runs.numbers(), order).view(self.sizes()) : absent(self),
+          return_counts ? runs.lengths() : absent(self)};
 }
 
 std::tuple<Tensor, Tensor> unique(const Tensor& self, bool sorted, bool return_inverse) {
@@ -71,9 +58,9 @@ Tensors3 unique_consecutive(const Tensor& self, bool return_inverse, bool return
   const Tensor rows =
       sequence.dim() == 0 ? sequence.reshape({1, 1}) : sequence.movedim(d, 0).reshape({sequence.size(d), -1});
   const Runs runs(rows_differ(rows));
-  return {sequence.dim() == 0 ? sequence.clone() : sequence.index_select(d, runs.starts),
-          return_inverse ? (dim ? runs.numbers : runs.numbers.view(self.sizes())) : absent(self),
-          return_counts ? runs.counts() : absent(self)};
+  return {sequence.dim() == 0 ? sequence.clone() : sequence.index_select(d, runs.starts()),
+          return_inverse ? (dim ? runs.numbers() : runs.numbers().view(self.sizes())) : absent(self),
+          return_counts ? runs.lengths() : absent(self)};
 }
 
 Tensors3 unique_dim_consecutive(const Tensor& self, int64_t dim, bool return_inverse, bool return_counts) {
@@ -91,8 +78,8 @@ Tensors3 unique_dim(const Tensor& self, int64_t dim, bool, bool return_inverse, 
     order = order.index_select(0, keys.argsort(/*stable=*/true, 0, false));
   }
   const Runs runs(rows_differ(rows.index_select(0, order)));
-  return {self.index_select(d, order.index_select(0, runs.starts)),
-          return_inverse ? unsorted(runs.numbers, order) : absent(self), return_counts ? runs.counts() : absent(self)};
+  return {self.index_select(d, order.index_select(0, runs.starts())),
+          return_inverse ? unsorted(runs.numbers(), order) : absent(self), return_counts ? runs.lengths() : absent(self)};
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "runtime/allocator.h"
 #include "runtime/device.h"
 #include "runtime/generator.h"
+#include "runtime/sparse_parts.h"
 #include "runtime/stream.h"
 
 namespace torch_metal {
@@ -35,6 +36,10 @@ class HostCall {
   /// CPU kernels may have resized what they wrote to, or conjugated it lazily; the metal tensors follow.
   void write_back() {
     for (const Aliased& a : aliased_) {
+      if (is_sparse_layout(a.original.layout())) {
+        write_back_sparse(a);
+        continue;
+      }
       a.original._set_conj(a.alias.is_conj());
       a.original._set_neg(a.alias.is_neg());
       const void* const where = a.original.storage().data();
@@ -84,8 +89,27 @@ class HostCall {
     if (!is_metal(tensor)) return tensor;
     for (const Aliased& a : aliased_)
       if (a.original.is_same(tensor)) return a.alias;
-    aliased_.push_back({tensor, cpu_alias(tensor)});
+    aliased_.push_back({tensor, is_sparse_layout(tensor.layout()) ? sparse_alias(tensor) : cpu_alias(tensor)});
     return aliased_.back().alias;
+  }
+
+  at::Tensor sparse_alias(const at::Tensor& tensor) {
+    std::vector<at::Tensor> parts = sparse_parts(tensor);
+    for (at::Tensor& part : parts) part = alias(part);
+    return with_parts(tensor, parts);
+  }
+
+  // CPU kernels replace the parts of what they write to, or write to them in place.
+  void write_back_sparse(const Aliased& a) const {
+    std::vector<at::Tensor> parts = sparse_parts(a.alias);
+    for (at::Tensor& part : parts) part = tensor_to_metal(part);
+    replace_parts(a.original, a.alias, parts);
+  }
+
+  at::Tensor sparse_to_metal(const at::Tensor& tensor) const {
+    std::vector<at::Tensor> parts = sparse_parts(tensor);
+    for (at::Tensor& part : parts) part = tensor_to_metal(part);
+    return with_parts(tensor, parts);
   }
 
   // A CPU generator whose numbers follow from the metal generator's state.
@@ -96,11 +120,11 @@ class HostCall {
 
   at::Tensor tensor_to_metal(const at::Tensor& tensor) const {
     if (!tensor.defined() || !tensor.device().is_cpu()) return tensor;
-    TORCH_CHECK_NOT_IMPLEMENTED(tensor.layout() == at::kStrided, "metal has no sparse tensors (the result would be ",
-                                tensor.layout(), "): move the tensor to the CPU first");
-    for (const Aliased& a : aliased_) {
+    for (const Aliased& a : aliased_)
       if (a.alias.is_same(tensor)) return a.original;
-      if (tensor.has_storage() && a.alias.storage().is_alias_of(tensor.storage())) return view_of(a.original, tensor);
+    if (is_sparse_layout(tensor.layout())) return sparse_to_metal(tensor);
+    for (const Aliased& a : aliased_) {
+      if (a.alias.layout() == at::kStrided && tensor.has_storage() && a.alias.storage().is_alias_of(tensor.storage())) return view_of(a.original, tensor);
     }
     if (!tensor.is_non_overlapping_and_dense()) return tensor_to_metal(tensor.contiguous());
     at::Tensor result = at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(kMetalDevice));
@@ -159,16 +183,30 @@ at::Tensor cpu_alias(const at::Tensor& tensor) {
   return result;
 }
 
+c10::DispatchKey host_key(const torch::jit::Stack& stack, size_t argument_count) {
+  c10::DispatchKeySet keys;
+  const auto add = [&](const at::Tensor& tensor) { keys = keys | tensor.key_set(); };
+  for (const c10::IValue& argument : torch::jit::last(stack, argument_count)) {
+    if (argument.isTensor()) add(argument.toTensor());
+    if (argument.isTensorList())
+      for (const at::Tensor& tensor : argument.toTensorVector()) add(tensor);
+  }
+  if (keys.has(c10::DispatchKey::SparseCsrPrivateUse1)) return c10::DispatchKey::SparseCsrCPU;
+  if (keys.has(c10::DispatchKey::SparsePrivateUse1)) return c10::DispatchKey::SparseCPU;
+  return c10::DispatchKey::CPU;
+}
+
 void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, Route route) {
   const c10::FunctionSchema& schema = op.schema();
   const size_t argument_count = schema.arguments().size();
+  const c10::DispatchKey key = host_key(*stack, argument_count);
   Stream::current().synchronize();
 
   const torch::jit::Stack arguments = torch::jit::pop(*stack, argument_count);
   HostCall call;
   torch::jit::Stack host_stack;
   call.convert_arguments(arguments, host_stack);
-  op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &host_stack);
+  op.redispatchBoxed(c10::DispatchKeySet(key), &host_stack);
   call.write_back();
   for (size_t i = 0; i < host_stack.size(); ++i) {
     const auto argument = written_argument(schema, i);

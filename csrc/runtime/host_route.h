@@ -13,6 +13,9 @@ namespace torch_metal {
 /// The caller has synchronised. CPU tensors come back as they are.
 at::Tensor cpu_alias(const at::Tensor& tensor);
 
+/// The CPU's key for a call with these arguments, the last of `stack`: that of sparse tensors if one is.
+c10::DispatchKey host_key(const torch::jit::Stack& stack, size_t argument_count);
+
 /// Runs `op` with the arguments on `stack` on the CPU: metal tensors are aliased, results that are new become
 /// metal tensors, results that are an argument stay that argument. Counts as `route` (host or fallback).
 void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, Route route);
