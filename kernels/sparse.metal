@@ -11,7 +11,8 @@ using namespace torch_metal;
 using c10::metal::mul;
 
 /// Where each entry is among all places of the sparse dimensions, in row-major order.
-[[kernel]] void flatten_indices(device long* out [[buffer(0)]], device const long* indices [[buffer(1)]],
+template <class I>
+[[kernel]] void flatten_indices(device long* out [[buffer(0)]], device const I* indices [[buffer(1)]],
                                 constant FlattenParams& p [[buffer(2)]], uint entry [[thread_position_in_grid]]) {
   long place = 0;
   for (uint d = 0; d < p.dims; ++d) place += indices[d * p.dim_stride + entry * p.entry_stride] * p.place[d];
@@ -165,7 +166,7 @@ template <class T, class I>
   }
 }
 
-/// One SIMD-group an entry, lanes run along the inner dimension.
+/// One SIMD-group an entry, lanes run along the inner dimension. What self has counts even if beta is 0, as on the CPU.
 template <class T, class I, class Scalar>
 [[kernel]] void sampled_product(device T* out [[buffer(0)]], device const I* rows [[buffer(1)]],
                                 device const I* columns [[buffer(2)]], device const T* a [[buffer(3)]],
@@ -180,7 +181,7 @@ template <class T, class I, class Scalar>
     sum += mul(Scalar(a[offset_of(p.a, row, k, group.y)]), Scalar(b[offset_of(p.b, k, column, group.y)]));
   }
   sum = simd_sum(sum);
-  if (lane == 0) out[at] = scaled(sum, self, at, p.alpha, p.beta);
+  if (lane == 0) out[at] = T(mul(p.alpha, sum) + mul(p.beta, Scalar(self[at])));
 }
 
 /// A NaN stays, and so does the first of equal ones.

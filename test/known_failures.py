@@ -4,7 +4,6 @@ Keys are (test, OpInfo or module, dtype); dtype ``"*"`` stands for every dtype.
 """
 
 _CPU_IGNORES_STRIDES = "the CPU writes a strided out= as if it were contiguous, also past its end"
-_SPARSE = "metal has no sparse tensors"
 
 KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
     ("out", "nn.functional.avg_pool3d", "float32"): _CPU_IGNORES_STRIDES,
@@ -19,15 +18,6 @@ KNOWN_FAILURES: dict[tuple[str, str, str], str] = {
     ("channels_last", "nn.NLLLoss", "float32"): "the CPU's backward refuses channels_last, metal's does not",
     ("second_derivatives", "nn.GRU", "float32"): "PyTorch's differentiable GRU cell rounds more than the CPU's layer",
     ("forward_mode", "erfinv", "float32"): "c10/metal's erfinv is off by 2 ulp near 1, where the derivative is large",
-    **{
-        (test, name, "*"): _SPARSE
-        for name, tests in {
-            "to_sparse": ("forward", "backward", "double_backward", "noncontiguous", "conjugated"),
-            **dict.fromkeys(("Adagrad", "SGD", "SparseAdam"), ("sparse",)),
-            "sparse.sampled_addmm": ("forward", "backward", "double_backward", "noncontiguous", "conjugated", "out"),
-        }.items()
-        for test in tests
-    },
 }
 
 

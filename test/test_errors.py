@@ -89,9 +89,3 @@ def test_a_spawned_child_may_use_metal(device):
     child.start()
     assert queue.get() == [3.0, 3.0]
     child.join()
-
-
-@pytest.mark.parametrize("convert", [torch.Tensor.to_sparse, torch.Tensor.to_sparse_csr])
-def test_sparse_tensors_are_refused_by_name(convert):
-    with pytest.raises((NotImplementedError, RuntimeError), match="[Ss]parse"):
-        convert(torch.eye(3, device="metal"))

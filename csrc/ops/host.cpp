@@ -57,5 +57,9 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "linalg_householder_product", at::native::linalg_householder_product);
 }
 
+TORCH_LIBRARY_IMPL(aten, SparseCsrPrivateUse1, m) {
+  m.impl("triangular_solve.X", torch::CppFunction::makeFromBoxedFunction<&run_by_design>());  // kSerial: row by row
+}
+
 }  // namespace
 }  // namespace torch_metal

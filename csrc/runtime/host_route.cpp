@@ -123,14 +123,19 @@ class HostCall {
     for (const Aliased& a : aliased_)
       if (a.alias.is_same(tensor)) return a.original;
     if (is_sparse_layout(tensor.layout())) return sparse_to_metal(tensor);
-    for (const Aliased& a : aliased_) {
-      if (a.alias.layout() == at::kStrided && tensor.has_storage() && a.alias.storage().is_alias_of(tensor.storage())) return view_of(a.original, tensor);
-    }
+    for (const Aliased& a : aliased_)
+      if (shares_storage(a, tensor)) return view_of(a.original, tensor);
     if (!tensor.is_non_overlapping_and_dense()) return tensor_to_metal(tensor.contiguous());
     at::Tensor result = at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(kMetalDevice));
     Stream::current().synchronize();
     cpu_alias(result).copy_(tensor);
     return result;
+  }
+
+  // Where `tensor` is in memory that both devices see: a storage that grew on the CPU has moved away from it.
+  static bool shares_storage(const Aliased& a, const at::Tensor& tensor) {
+    return a.alias.layout() == at::kStrided && tensor.has_storage() &&
+           a.alias.storage().is_alias_of(tensor.storage()) && tensor.storage().data() == a.original.storage().data();
   }
 
   // The metal tensor that sees `original`'s memory as `view` sees its alias's.

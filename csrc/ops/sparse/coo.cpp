@@ -23,8 +23,9 @@ Tensor flat_indices(const Tensor& indices, at::IntArrayRef sizes) {
   params.entry_stride = indices.stride(1);
   int64_t step = 1;
   for (uint32_t d = dims; d-- > 0; step *= sizes[d]) params.place[d] = step;
-  const Tensor out = at::empty({indices.size(1)}, indices.options());
-  launch_threads(kernel("sparse", "flatten_indices"), {static_cast<uint64_t>(out.numel())}, {64}, out, indices, params);
+  const Tensor out = at::empty({indices.size(1)}, indices.options().dtype(at::kLong));
+  launch_threads(kernel("sparse", "flatten_indices", {metal_type(indices.scalar_type())}),
+                 {static_cast<uint64_t>(out.numel())}, {64}, out, indices, params);
   return out;
 }
 

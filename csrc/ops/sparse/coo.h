@@ -12,7 +12,7 @@
 namespace torch_metal {
 
 /// Where each entry is among all places of the given dimensions, in row-major order: int64 [entries]. `indices` are
-/// int64 [dims, entries].
+/// int32 or int64 [dims, entries], of any strides.
 at::Tensor flat_indices(const at::Tensor& indices, at::IntArrayRef sizes);
 
 /// Entries grouped by a key: `order` has all positions so that equal keys are neighbours, in their old order; runs of

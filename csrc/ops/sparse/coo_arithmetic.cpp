@@ -2,17 +2,20 @@
 #include <ATen/ExpandUtils.h>
 #include <ATen/native/SparseTensorUtils.h>
 #include <ATen/ops/index_put.h>
+#include <ATen/ops/_sparse_mask_projection_native.h>
+#include <ATen/ops/mul_native.h>
+#include <ATen/ops/sparse_mask_native.h>
 
 #include "ops/registration.h"
 #include "ops/sparse/coo.h"
 
-// PyTorch's stubs for entries that two tensors share, which it declares in no header that it ships.
+// PyTorch's stubs behind sparse_mask and _sparse_mask_projection, which no header that it ships declares. They get the
+// result, the tensor that is looked into (sorted, and called coalesced though it may have several entries a place), the
+// tensor whose places the result has, and the keys of the former if they are known.
 namespace at::native {
-using sparse_binary_fn = void (*)(Tensor&, const Tensor&, const Tensor&);
 using sparse_mask_fn = void (*)(Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&);
 using sparse_projection_fn = void (*)(Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, bool);
 using flatten_indices_fn = Tensor (*)(const Tensor&, IntArrayRef);
-DECLARE_DISPATCH(sparse_binary_fn, mul_sparse_sparse_out_stub)
 DECLARE_DISPATCH(sparse_mask_fn, sparse_mask_intersection_out_stub)
 DECLARE_DISPATCH(sparse_projection_fn, sparse_mask_projection_out_stub)
 DECLARE_DISPATCH(flatten_indices_fn, flatten_indices_stub)
@@ -36,7 +39,6 @@ Tensor coalesce(const Tensor& self) {
 
 void check_can_add(const Tensor& self, const Tensor& other, const Tensor& result) {
   const auto dtype = at::result_type(self, other);
-  TORCH_CHECK_NOT_IMPLEMENTED(dtype != at::kBool || !self.is_sparse(), "\"cadd_sparse\" not implemented for 'Bool'");
   TORCH_CHECK(at::canCast(dtype, result.scalar_type()), "Can't convert result type ", dtype, " to output ",
               result.scalar_type(), " in add operation");
   TORCH_CHECK(self.sizes() == other.sizes(), "add: expected sizes of 'self' and 'other' to match, but ", self.sizes(),
@@ -84,6 +86,7 @@ Tensor& add_out(const Tensor& self, const Tensor& other, const at::Scalar& alpha
   TORCH_CHECK(at::sparse::is_same_density(self, other),
               "add: expected 'self' and 'other' to have same density, but 'self' has ", self.sparse_dim(),
               " sparse dimensions while 'other' has ", other.sparse_dim(), " sparse dimensions");
+  TORCH_CHECK_NOT_IMPLEMENTED(dtype != at::kBool, "\"cadd_sparse\" not implemented for 'Bool'");
   Tensor sum = make_coo(at::cat({self._indices(), other._indices()}, 1),
                         at::cat({self._values().to(dtype), addend._values().to(dtype)}, 0), self.sizes(), false);
   // Coalesced terms have a coalesced sum; others may pile up, but not beyond what a dense tensor has.
@@ -92,25 +95,20 @@ Tensor& add_out(const Tensor& self, const Tensor& other, const at::Scalar& alpha
   return result;
 }
 
-/// Two values for each place of `kept`: its own, and the sum of what `other` has there.
-Matches matches_of(const Tensor& kept, const Tensor& other) { return Matches(keys_of(other), keys_of(kept)); }
-
-void check_common_shape(const char* op, const Tensor& a, const Tensor& b) {
-  TORCH_CHECK(a.sizes() == b.sizes() && a.sparse_dim() == b.sparse_dim(), op,
-              ": expected tensors of one shape and as many sparse dimensions, but got ", a.sizes(), " with ",
-              a.sparse_dim(), " and ", b.sizes(), " with ", b.sparse_dim());
-}
-
 /// Coalesced factors have a coalesced product, of the places that both have. Otherwise it has the places of one that is
 /// not, each multiplied by the sum of what the other has there.
-void mul_sparse(Tensor& result, const Tensor& a, const Tensor& b) {
-  check_common_shape("mul", a, b);
-  const bool keep_a = !a.is_coalesced() || b.is_coalesced();
-  const Tensor& kept = keep_a ? a : b;
-  const Tensor other = (keep_a ? b : a).coalesce();
+void multiply_sparse(const Tensor& a, const Tensor& b, Tensor& result) {
+  TORCH_CHECK(a.sizes() == b.sizes(), "mul: expected 'self' and 'other' to have same sizes when both are sparse, but ",
+              a.sizes(), " != ", b.sizes());
+  TORCH_CHECK(a.sparse_dim() == b.sparse_dim(), "mul: expected 'self' and 'other' to have as many sparse dimensions, but ",
+              a.sparse_dim(), " != ", b.sparse_dim());
   const auto dtype = at::result_type(a, b);
-  const Tensor values = kept._values().to(dtype), factors = other._values().to(dtype);
-  const Matches matches = matches_of(kept, other);
+  TORCH_CHECK(at::canCast(dtype, result.scalar_type()), "Can't convert result type ", dtype, " to output ",
+              result.scalar_type(), " in mul operation");
+  const bool keep_a = !a.is_coalesced() || b.is_coalesced();
+  const Tensor kept = keep_a ? a : b, other = (keep_a ? b : a).to(dtype).coalesce();
+  const Tensor values = kept._values().to(dtype), factors = other._values();
+  const Matches matches(keys_of(other), keys_of(kept));
   if (!kept.is_coalesced()) {
     assign_coo(result, kept._indices().clone(), values.mul(matches.take_or_zero(factors)), kept.sizes(), false);
     return;
@@ -121,26 +119,42 @@ void mul_sparse(Tensor& result, const Tensor& a, const Tensor& b) {
   assign_coo(result, kept._indices().index_select(1, both), product, kept.sizes(), true);
 }
 
-/// What `self` has at the places of the mask.
-void mask_intersection(Tensor& result, const Tensor& self, const Tensor& mask, const std::optional<Tensor>&) {
-  check_common_shape("sparse_mask", self, mask);
-  const Tensor source = self.coalesce();
-  assign_coo(result, mask._indices().clone(), matches_of(mask, source).take_or_zero(source._values()), mask.sizes(),
-             mask.is_coalesced());
+Tensor& mul_out(const Tensor& self, const Tensor& other, Tensor& result) {
+  if (self.is_sparse() && other.is_sparse() && self.dim() > 0 && other.dim() > 0) {
+    multiply_sparse(self, other, result);
+    return result;
+  }
+  return at::native::mul_out_sparse_cpu(self, other, result);  // not for the CPU alone, where one is dense
+}
+
+/// What `source` has at the places of `target`: the sum of its entries, or their number.
+struct Found {
+  Found(const Tensor& source, const Tensor& target)
+      : groups(keys_of(source)),
+        matches(groups.keys.index_select(0, groups.runs.starts()), keys_of(target)),
+        source(source) {}
+  Tensor sum() const { return matches.take_or_zero(reduce_groups("sum_op", groups, source._values())); }
+  Tensor count() const { return matches.take_or_zero(groups.runs.lengths()); }
+
+  Groups groups;
+  Matches matches;
+  Tensor source;
+};
+
+void mask_intersection(Tensor& result, const Tensor& source, const Tensor& mask, const std::optional<Tensor>&) {
+  assign_coo(result, mask._indices().clone(), Found(source, mask).sum(), mask.sizes(), mask.is_coalesced());
 }
 
 /// `self` where the mask has a place, 0 elsewhere; multiplied by how often the mask has it if matches accumulate.
-void mask_projection(Tensor& result, const Tensor& self, const Tensor& mask, const std::optional<Tensor>&,
+void mask_projection(Tensor& result, const Tensor& mask, const Tensor& self, const std::optional<Tensor>&,
                      bool accumulate) {
-  check_common_shape("_sparse_mask_projection", self, mask);
-  const Tensor once = at::ones({mask._nnz()}, self._values().options());
-  const Tensor places = make_coo(mask._indices(), once, sparse_sizes(mask), mask.is_coalesced()).coalesce();
-  Tensor factors = places._values();
-  if (!accumulate) factors = at::ones_like(factors);
-  at::DimVector broadcast(self._values().dim(), 1);
+  const Tensor& values = self._values();
+  Tensor factors = Found(mask, self).count();
+  if (!accumulate) factors = factors.clamp_max(1);
+  at::DimVector broadcast(values.dim(), 1);
   broadcast[0] = self._nnz();
-  const Tensor scale = matches_of(self, places).take_or_zero(factors).view(broadcast);
-  assign_coo(result, self._indices().clone(), self._values().mul(scale), self.sizes(), self.is_coalesced());
+  assign_coo(result, self._indices().clone(), values.mul(factors.to(values.scalar_type()).view(broadcast)),
+             self.sizes(), self.is_coalesced());
 }
 
 }  // namespace
@@ -148,12 +162,14 @@ void mask_projection(Tensor& result, const Tensor& self, const Tensor& mask, con
 TORCH_LIBRARY_IMPL(aten, SparsePrivateUse1, m) {
   METAL_IMPL(m, "_coalesce", coalesce);
   METAL_IMPL(m, "add.out", add_out);
+  METAL_IMPL(m, "mul.out", mul_out);
+  METAL_IMPL(m, "sparse_mask", at::native::sparse_mask);
+  METAL_IMPL(m, "_sparse_mask_projection", at::native::sparse_mask_projection);
 }
 
 }  // namespace torch_metal
 
 namespace at::native {
-REGISTER_PRIVATEUSE1_DISPATCH(mul_sparse_sparse_out_stub, &torch_metal::mul_sparse)
 REGISTER_PRIVATEUSE1_DISPATCH(sparse_mask_intersection_out_stub, &torch_metal::mask_intersection)
 REGISTER_PRIVATEUSE1_DISPATCH(sparse_mask_projection_out_stub, &torch_metal::mask_projection)
 REGISTER_PRIVATEUSE1_DISPATCH(flatten_indices_stub, &torch_metal::flat_indices)

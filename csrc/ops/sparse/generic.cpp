@@ -21,9 +21,9 @@ constexpr const char* kPredicates[] = {"signbit", "isposinf", "isneginf"};
 constexpr const char* kBoth[] = {
     "copy_", "clone", "zero_", "empty.memory_format", "empty_like", "isnan", "isinf", "relu", "relu_",
     "threshold_backward", "threshold_backward.grad_input", "conj_physical.out", "sum", "sum.dim_IntList", "mm",
-    "mm.out", "mul.Tensor", "mul_.Tensor", "add.Tensor", "add_.Tensor", "resize_as_sparse_", "sparse_mask", "_to_dense",
+    "mm.out", "mul.Tensor", "mul_.Tensor", "add.Tensor", "add_.Tensor", "resize_as_sparse_", "_to_dense",
     "sparse_dim", "dense_dim", "_nnz", "values", "is_pinned", "_pin_memory", "_to_sparse", "_to_sparse.sparse_dim",
-    "_to_sparse_csr", "_to_sparse_csc", "_to_sparse_bsr", "_to_sparse_bsc",
+    "_to_sparse_csr", "_to_sparse_csc",
 };
 
 constexpr const char* kCoo[] = {
@@ -32,15 +32,15 @@ constexpr const char* kCoo[] = {
     "nan_to_num", "nan_to_num_", "nan_to_num.out", "mv", "narrow_copy", "permute", "unsqueeze", "zeros.out",
     "native_norm", "native_norm.ScalarOpt_dim_dtype", "norm.ScalarOpt_dim_dtype", "norm.ScalarOpt_dim", "sub.out",
     "sub.Tensor", "sub_.Tensor", "_sparse_coo_tensor_with_dims", "_sparse_coo_tensor_with_dims_and_tensors",
-    "sparse_resize_", "sparse_resize_and_clear_", "_sparse_mask_projection", "_dimI", "_dimV", "is_coalesced",
+    "sparse_resize_", "sparse_resize_and_clear_", "_dimI", "_dimV", "is_coalesced",
     "_indices", "_values", "_coalesced_", "indices", "copy_sparse_to_sparse_", "any", "pow.Tensor_Scalar_out",
-    "pow.Tensor_Scalar",
+    "pow.Tensor_Scalar", "_to_sparse_bsr", "_to_sparse_bsc",
 };
 
 constexpr const char* kCompressed[] = {
     "angle", "angle.out", "_conj_physical", "conj_physical_", "resize_", "fill_.Scalar", "mul.out", "mul.Scalar",
     "mul_.Scalar", "select.int", "select_copy.int", "addmm", "crow_indices", "col_indices", "ccol_indices",
-    "row_indices", "normal_",
+    "row_indices", "normal_", "sparse_mask",
 };
 
 void run_generic(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::DispatchKey key) {
