@@ -18,7 +18,7 @@ def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object]
     Right is what torch.testing.assert_close accepts with its own tolerances, or else what is as close to the wider
     result as the CPU's own. Shapes, dtypes and everything that is not rounded must be the same.
     """
-    actual, expected = tree_flatten(actual)[0], tree_flatten(expected)[0]
+    actual, expected = _leaves(actual), _leaves(expected)
     assert len(actual) == len(expected), f"{len(actual)} results, the CPU has {len(expected)}"
     precise = None
     for i, (a, e) in enumerate(zip(actual, expected)):
@@ -30,7 +30,7 @@ def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object]
         except AssertionError:
             if a.shape != e.shape or a.dtype != e.dtype or not (a.dtype.is_floating_point or a.dtype.is_complex):
                 raise
-            precise = precise if precise is not None else tree_flatten(reference())[0]
+            precise = precise if precise is not None else _leaves(reference())
             if not _is_as_exact(a, e, precise[i]):
                 raise
 
@@ -43,6 +43,25 @@ def assert_rounded_few_times(actual, precise) -> None:
             largest = p.nan_to_num(0, 0, 0).abs().max().item() if p.numel() else 0.0
             atol = 8 * torch.finfo(a.dtype).eps * largest if a.dtype.is_floating_point else 0
             torch.testing.assert_close(a.to(p.dtype), p, rtol=0, atol=atol, equal_nan=True)
+
+
+def _leaves(tree) -> list:
+    """The leaves of a tree, sparse tensors as the layout, the size and the dense tensors that they are made of."""
+    return [part for leaf in tree_flatten(tree)[0] for part in _parts(leaf)]
+
+
+def _parts(leaf) -> list:
+    if not isinstance(leaf, torch.Tensor) or leaf.layout == torch.strided:
+        return [leaf]
+    leaf = leaf.detach()
+    if leaf.layout == torch.sparse_coo:
+        leaf = leaf.coalesce()
+        indices = [leaf.indices()]
+    elif leaf.layout in (torch.sparse_csr, torch.sparse_bsr):
+        indices = [leaf.crow_indices(), leaf.col_indices()]
+    else:
+        indices = [leaf.ccol_indices(), leaf.row_indices()]
+    return [leaf.layout, leaf.shape, *indices, leaf.values()]
 
 
 def _widened(t: torch.Tensor) -> torch.Tensor:

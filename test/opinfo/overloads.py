@@ -22,7 +22,7 @@ LEFT_OUT = {
     r"quantize_per_\w+|dequantize|quantized_(gru|lstm)|_(empty|make)_\w*(affine_quantized|quantized_tensor)":
         "quantised tensor types: on devices, PyTorch quantises with plain integer tensors and fake quantisation",
     r"_spdiags": "a sparse tensor from diagonals, which only the CPU has",
-    r"_to_sparse\w*|sspaddmm|_validate_compressed_sparse_indices|_convert_indices_\w+": "of sparse tensors",
+    r"sspaddmm": "refuses dense tensors; that of sparse ones is another kernel",
     r"_nested_compute_contiguous_strides_offsets": "of the sizes of nested tensors, which are on the CPU",
 }  # fmt: skip
 

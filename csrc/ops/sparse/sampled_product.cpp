@@ -1,5 +1,6 @@
 // Products of dense matrices where a sparse one has entries, and reductions of a CSR matrix times a dense one.
 #include <ATen/ops/_sparse_compressed_tensor_unsafe.h>
+#include <ATen/ops/_sparse_mm_reduce_impl_native.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
@@ -92,10 +93,27 @@ void check_reduced(const Tensor& self, const Tensor& dense) {
                               self.scalar_type(), "'");
 }
 
+bool is_differentiable(const Tensor& self, const Tensor& dense) {
+  return at::GradMode::is_enabled() && (self.requires_grad() || dense.requires_grad());
+}
+
+/// The CPU's kernel, which asks its arguments whether they want gradients.
+std::tuple<Tensor, Tensor> mm_reduce_on_host(const Tensor& self, const Tensor& dense, std::string_view name) {
+  Stream::current().synchronize();
+  std::vector<Tensor> parts = sparse_parts(self);
+  for (Tensor& part : parts) part = cpu_alias(part);
+  const Tensor host_dense = cpu_alias(dense).set_requires_grad(is_differentiable(self, dense));
+  const auto [out, chosen] =
+      at::native::_sparse_mm_reduce_impl_sparse_csr_cpu(with_parts(self, parts), host_dense, name);
+  take_route(Route::host);
+  return {out.detach().to(self.device()), chosen.to(self.device())};
+}
+
 /// The product and, of maxima and minima that a gradient may be asked of, the entry that each is of.
 std::tuple<Tensor, Tensor> mm_reduce(const Tensor& self, const Tensor& dense, std::string_view name) {
   const SparseReduction reduction = reduction_of(name);
   check_reduced(self, dense);
+  if (needs_host(self)) return mm_reduce_on_host(self, dense, name);
   if (self._nnz() == 0) {
     return {at::zeros({self.size(0), dense.size(1)}, dense.options()), at::empty({0}, self.col_indices().options())};
   }
@@ -110,8 +128,7 @@ std::tuple<Tensor, Tensor> mm_reduce(const Tensor& self, const Tensor& dense, st
       kernel("sparse", "reduced_product", {metal_type(self.scalar_type()), metal_type(col.scalar_type())}),
       {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, {32}, out, chosen, crow, col,
       self.values().contiguous(), dense, params);
-  const bool differentiable = at::GradMode::is_enabled() && (self.requires_grad() || dense.requires_grad());
-  return {out, chooses && differentiable ? chosen : at::empty({0}, col.options())};
+  return {out, chooses && is_differentiable(self, dense) ? chosen : at::empty({0}, col.options())};
 }
 
 Tensor csr_like(const Tensor& self, const Tensor& values) {
@@ -156,7 +173,10 @@ std::tuple<Tensor, Tensor> mm_reduce_backward(const Tensor& self, const Tensor& 
   if (is_extremum(reduction)) return extremum_backward(self, given_grad, dense, chosen, wanted);
   const Tensor grad = reduction == kSparseMean ? shared_among_entries(self, given_grad) : given_grad;
   Tensor of_self, of_dense;
-  if (wanted[0]) of_self = csr_like(self, sampled_values(csr_like(self, at::zeros_like(self.values())), grad, dense.t(), 0, 1));
+  if (wanted[0]) {
+    const Tensor zero = csr_like(self, at::zeros_like(self.values()));
+    of_self = csr_like(self, sampled_values(zero, grad, dense.t(), 0, 1));
+  }
   if (wanted[1]) of_dense = at::matmul(self.transpose(0, 1), grad);
   return {of_self, of_dense};
 }
@@ -166,7 +186,7 @@ std::tuple<Tensor, Tensor> mm_reduce_backward(const Tensor& self, const Tensor& 
 TORCH_LIBRARY_IMPL(aten, SparseCsrPrivateUse1, m) {
   METAL_IMPL(m, "sparse_sampled_addmm", sampled_addmm);
   METAL_IMPL(m, "sparse_sampled_addmm.out", sampled_addmm_out);
-  METAL_IMPL(m, "_sparse_mm_reduce_impl", mm_reduce);
+  METAL_IMPL_EVERY_DTYPE(m, "_sparse_mm_reduce_impl", mm_reduce);
   METAL_IMPL(m, "_sparse_mm_reduce_impl_backward", mm_reduce_backward);
 }
 
