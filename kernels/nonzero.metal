@@ -46,7 +46,9 @@ using namespace torch_metal;
     const uint row = before + simd_prefix_exclusive_sum(is_true);
     if (is_true) {
       const Coordinates at(params.shape, i);
-      for (uint d = 0; d < dimensions; ++d) out[row * long(dimensions) + dimensions - 1 - d] = at.values[d];
+      for (uint d = 0; d < dimensions; ++d) {
+        out[row * params.row_stride + (dimensions - 1 - d) * params.column_stride] = at.values[d];
+      }
     }
     before += simd_sum(is_true);
   }

@@ -12,6 +12,8 @@
 #include <limits>
 #include <vector>
 
+#include <algorithm>
+
 #include "nonzero_params.h"
 #include "ops/iteration.h"
 #include "ops/registration.h"
@@ -52,19 +54,20 @@ Tensor& nonzero_out(const Tensor& self, Tensor& out) {
     return out;
   }
   at::DimVector sizes(self.sizes().rbegin(), self.sizes().rend());
-  const NonzeroParams params{iteration_shape(mask.numel() == 0 ? at::DimVector() : sizes),
-                             static_cast<uint32_t>(mask.numel())};
+  NonzeroParams params{iteration_shape(mask.numel() == 0 ? at::DimVector() : sizes),
+                       static_cast<uint32_t>(mask.numel()), 0, 0};
   const auto chunks = static_cast<uint32_t>(at::ceil_div<int64_t>(mask.numel(), kNonzeroChunk));
   const Tensor counts = at::empty({chunks}, self.options().dtype(at::kInt));
   const Tensor total = at::empty({}, self.options().dtype(at::kLong));
   launch_groups(kernel("nonzero", "count_true"), {chunks}, kSimdgroup, counts, mask, params);
   launch_groups(kernel("nonzero", "scan_counts"), {1}, kSimdgroup, counts, total, chunks);
   const int64_t rows = total.item<int64_t>();
-  at::native::resize_output(out, {rows, self.dim()});
+  // As elsewhere, each dimension's coordinates are contiguous in a result of nonzero's own.
+  if (at::native::resize_output(out, {rows, self.dim()})) out.as_strided_({rows, self.dim()}, {1, std::max<int64_t>(rows, 1)});
   if (out.numel() == 0) return out;
-  const Tensor target = out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
-  launch_groups(kernel("nonzero", "write_coordinates"), {chunks}, kSimdgroup, target, counts, mask, params);
-  if (!target.is_same(out)) out.copy_(target);
+  params.row_stride = out.stride(0);
+  params.column_stride = out.stride(1);
+  launch_groups(kernel("nonzero", "write_coordinates"), {chunks}, kSimdgroup, out, counts, mask, params);
   return out;
 }
 

@@ -12,6 +12,8 @@ constexpr uint32_t kNonzeroChunk = 1024;  ///< elements that a SIMD-group counts
 struct NonzeroParams {
   IterationShape shape;
   uint32_t elements;
+  int64_t row_stride;     ///< of the coordinates, in elements
+  int64_t column_stride;
 };
 
 }  // namespace torch_metal

@@ -88,18 +88,21 @@ Tensor& addmm_out(const Tensor& self, const Tensor& a, const Tensor& b, const Sc
               ") must match that of the product (", sizes[0], ", ", sizes[1], ")");
   if (dense_result) at::native::resize_output(result, sizes);
   if (dense_result && (is_empty(a) || is_empty(b))) return scale_into(addend, beta, result);
-  if (!is_empty(a) && !is_empty(b)) check_implemented(result);
-  if (dense_result && is_dense(b) && (has_scalar_entries(a) || a.layout() == at::kSparseBsr)) {
+  const bool from_left = dense_result && is_dense(b) && (has_scalar_entries(a) || a.layout() == at::kSparseBsr);
+  const bool from_right = dense_result && is_dense(a) && (has_scalar_entries(b) || b.layout() == at::kSparseBsc);
+  const bool both = (dense_result || sparse_result) && has_scalar_entries(a) && has_scalar_entries(b);
+  TORCH_CHECK(from_left || from_right || both, "addmm: computation on metal is not implemented for ", result.layout(),
+              " + ", a.layout(), " @ ", b.layout());
+  const bool empty = is_empty(a) || is_empty(b);
+  if (!empty) check_implemented(result);
+  if (from_left) {
     multiply(result, rows_of(a), b, addend, beta, alpha);
-  } else if (dense_result && is_dense(a) && (has_scalar_entries(b) || b.layout() == at::kSparseBsc)) {
+  } else if (from_right) {
     multiply(result.t(), rows_of(b.transpose(0, 1)), a.t(), addend.t(), beta, alpha);
-  } else if ((dense_result || sparse_result) && has_scalar_entries(a) && has_scalar_entries(b)) {
-    const bool empty = is_empty(a) || is_empty(b);
-    add_product(addend, empty ? at::zeros(sizes, a.options().layout(at::kSparse))
-                              : at::_sparse_sparse_matmul(a.to_sparse(), b.to_sparse()), beta, alpha, result);
   } else {
-    TORCH_CHECK(false, "addmm: computation on metal is not implemented for ", result.layout(), " + ", a.layout(), " @ ",
-                b.layout());
+    const Tensor product = empty ? at::zeros(sizes, a.options().layout(at::kSparse))
+                                 : at::_sparse_sparse_matmul(a.to_sparse(), b.to_sparse());
+    add_product(addend, product, beta, alpha, result);
   }
   return result;
 }

@@ -59,6 +59,9 @@ Tensor sampled_values(const Tensor& self, const Tensor& a, const Tensor& b, cons
 Tensor& sampled_addmm_out(const Tensor& self, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha,
                           Tensor& result) {
   at::native::sparse::sparse_sampled_addmm_check_inputs(self, a, b, beta, alpha, result);
+  TORCH_CHECK(at::isFloatingType(self.scalar_type()) || self.is_complex(),
+              "sparse_sampled_addmm: Expected self to be a floating-point or complex tensor, but got ",
+              self.scalar_type());
   replace_parts(result, self,
                 {self.crow_indices().clone(), self.col_indices().clone(), sampled_values(self, a, b, beta, alpha)});
   return result;
