@@ -32,8 +32,8 @@ void add_csr(const Tensor& self, const Tensor& other, const Scalar& alpha, Tenso
   TORCH_CHECK(self.sizes() == other.sizes(), "torch.add: Expected input tensors to have the same shape, but got ",
               self.sizes(), " and ", other.sizes());
   const auto dtype = at::result_type(self, other);
-  TORCH_CHECK_NOT_IMPLEMENTED(!at::isIntegralType(dtype, true) || self._nnz() + other._nnz() == 0, "\"add_out_sparse_csr\" not implemented for '", dtype,
-                              "'");
+  TORCH_CHECK_NOT_IMPLEMENTED(!at::isIntegralType(dtype, true) || self._nnz() + other._nnz() == 0,
+                              "\"add_out_sparse_csr\" not implemented for '", dtype, "'");
   const Tensor sum = at::add(self.to_sparse(), other.to_sparse(), alpha).coalesce().to_sparse_csr();
   const auto index = at::promote_types(self.col_indices().scalar_type(), other.col_indices().scalar_type());
   replace_parts(result, sum,

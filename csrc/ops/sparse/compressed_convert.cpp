@@ -21,7 +21,8 @@ using at::Tensor;
 Tensor to_blocks(const Tensor& self, int64_t height, int64_t width) {
   const bool by_row = self.layout() == at::kSparseCsr;
   const auto [first_entries, plain_indices] = at::sparse_csr::getCompressedPlainIndices(self);
-  const Tensor compressed = rows_of_entries(first_entries, self._nnz()).to(at::kLong), plain = plain_indices.to(at::kLong);
+  const Tensor compressed = rows_of_entries(first_entries, self._nnz()).to(at::kLong);
+  const Tensor plain = plain_indices.to(at::kLong);
   const int64_t step = by_row ? height : width, plain_step = by_row ? width : height;
   const int64_t blocks = self.size(by_row ? 0 : 1) / step, plain_blocks = self.size(by_row ? 1 : 0) / plain_step;
   const Tensor entries = self.values();

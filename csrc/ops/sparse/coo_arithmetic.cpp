@@ -100,8 +100,8 @@ Tensor& add_out(const Tensor& self, const Tensor& other, const at::Scalar& alpha
 void multiply_sparse(const Tensor& a, const Tensor& b, Tensor& result) {
   TORCH_CHECK(a.sizes() == b.sizes(), "mul: expected 'self' and 'other' to have same sizes when both are sparse, but ",
               a.sizes(), " != ", b.sizes());
-  TORCH_CHECK(a.sparse_dim() == b.sparse_dim(), "mul: expected 'self' and 'other' to have as many sparse dimensions, but ",
-              a.sparse_dim(), " != ", b.sparse_dim());
+  TORCH_CHECK(a.sparse_dim() == b.sparse_dim(),
+              "mul: expected 'self' and 'other' to have as many sparse dimensions, but ", a.sparse_dim(), " != ", b.sparse_dim());
   const auto dtype = at::result_type(a, b);
   TORCH_CHECK(at::canCast(dtype, result.scalar_type()), "Can't convert result type ", dtype, " to output ",
               result.scalar_type(), " in mul operation");

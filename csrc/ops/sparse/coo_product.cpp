@@ -16,7 +16,8 @@ using at::Scalar;
 using at::Tensor;
 
 void check_implemented(const char* op, const Tensor& sparse) {
-  TORCH_CHECK_NOT_IMPLEMENTED(sparse.scalar_type() != at::kBool || sparse._nnz() == 0, "\"", op, "\" not implemented for 'Bool'");
+  TORCH_CHECK_NOT_IMPLEMENTED(sparse.scalar_type() != at::kBool || sparse._nnz() == 0, "\"", op,
+                              "\" not implemented for 'Bool'");
 }
 
 void check_dtypes(const char* op, const Tensor& sparse, const Tensor& dense) {
@@ -145,7 +146,8 @@ Tensor hspmm(const Tensor& sparse, const Tensor& dense) {
 
 Tensor& sspaddmm_out(const Tensor& self, const Tensor& sparse, const Tensor& dense, const Scalar& beta,
                      const Scalar& alpha, Tensor& result) {
-  TORCH_CHECK(self.is_sparse() && result.is_sparse(), "sspaddmm: expected a sparse matrix to add to and a sparse result");
+  TORCH_CHECK(self.is_sparse() && result.is_sparse(),
+              "sspaddmm: expected a sparse matrix to add to and a sparse result");
   check_matrices("sspaddmm", sparse, dense);
   check_implemented("sspmm", sparse);
   const int64_t rows = sparse.size(0), columns = dense.size(1);

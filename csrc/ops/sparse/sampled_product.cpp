@@ -92,8 +92,8 @@ void check_reduced(const Tensor& self, const Tensor& dense) {
   TORCH_CHECK(self.scalar_type() == dense.scalar_type() && self.device() == dense.device(),
               "sparse_mm_reduce: expected one dtype and device, but got ", self.scalar_type(), " on ", self.device(),
               " and ", dense.scalar_type(), " on ", dense.device());
-  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(self.scalar_type()) || self._nnz() == 0, "\"spmm_reduce_kernel\" not implemented for '",
-                              self.scalar_type(), "'");
+  TORCH_CHECK_NOT_IMPLEMENTED(at::isFloatingType(self.scalar_type()) || self._nnz() == 0,
+                              "\"spmm_reduce_kernel\" not implemented for '", self.scalar_type(), "'");
 }
 
 bool is_differentiable(const Tensor& self, const Tensor& dense) {
