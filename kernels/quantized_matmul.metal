@@ -62,15 +62,17 @@ struct Int4Weights {
 };
 
 /// Weights as the right operand: tiles go column by column, lanes along k.
-template <class Weights, uint columns, uint simdgroups>
+template <class Weights>
 struct WeightSource {
   thread const Weights& weights;
 
   bool transposed() const { return true; }
+  template <uint rows, uint columns, uint simdgroups>
   void load(threadgroup float* tile, uint row, uint column, uint simdgroup, uint lane) const {
+    static_assert(rows == kSimdWidth, "a lane for each row");
     for (uint c = simdgroup; c < columns; c += simdgroups) {
       const bool inside = column + c < weights.p.n && row + lane < weights.p.k;
-      tile[c * kTileDepth + lane] = inside ? weights.at(column + c, row, lane) : 0.0f;
+      tile[c * rows + lane] = inside ? weights.at(column + c, row, lane) : 0.0f;
     }
   }
 };
@@ -93,17 +95,15 @@ template <class T, class Weights, class Q>
                                uint3 group [[threadgroup_position_in_grid]],
                                uint simdgroup [[simdgroup_index_in_threadgroup]],
                                uint lane [[thread_index_in_simdgroup]]) {
-  constexpr uint kTile = 32;
-  using Tile = GemmTile<float, kTile, kTile>;
-  alignas(16) threadgroup float tile_a[kTile * kTileDepth];
-  threadgroup float tile_b[kTileDepth * kTile];
+  using Tile = MatrixTile<float, 32, 32>;
+  threadgroup Tile::Memory memory;
   const Weights weights{values, scales, p};
-  const StridedSource<T, kTile, kTileDepth, Tile::kSimdgroups> source_a{a, long(p.k), 1, p.m, p.k};
-  const WeightSource<Weights, kTile, Tile::kSimdgroups> source_b{weights};
-  const uint row = group.y * kTile, column = group.x * kTile;
-  Tile tile(simdgroup, lane);
-  tile.multiply(source_a, source_b, tile_a, tile_b, row, column, 0, p.k);
-  tile.store(QuantizedSink<T, Weights>{out, weights, tile.lane_column(column)}, tile_a, row);
+  const StridedSource<T> source_a{a, long(p.k), 1, p.m, p.k};
+  const WeightSource<Weights> source_b{weights};
+  const TilePosition at{group.y * Tile::kRows, group.x * Tile::kColumns, p.m, p.n, simdgroup, lane};
+  Tile tile;
+  tile.multiply(source_a, source_b, memory, at, 0, p.k);
+  tile.store([&](uint column) { return QuantizedSink<T, Weights>{out, weights, column}; }, memory, at);
 }
 
 /// For few rows of a: one SIMD-group an element, lanes along k.

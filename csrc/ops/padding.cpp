@@ -124,6 +124,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
                          ReflectBackward<meta::structured_reflection_pad1d_backward>);
   METAL_IMPL(m, "reflection_pad2d_backward", pad_backward<Padding::reflection>);
   METAL_IMPL(m, "reflection_pad2d_backward.grad_input", pad_backward_out<Padding::reflection>);
+  METAL_IMPL(m, "reflection_pad3d_backward", pad_backward<Padding::reflection>);
   METAL_STRUCTURED_CLASS(m, "reflection_pad3d_backward.grad_input",
                          ReflectBackward<meta::structured_reflection_pad3d_backward>);
   METAL_STRUCTURED_CLASS(m, "replication_pad1d_backward.grad_input",
