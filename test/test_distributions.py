@@ -76,7 +76,7 @@ def test_poisson_arguments():
 @pytest.mark.parametrize("n, p", [(1, 0.3), (20, 0.1), (20, 0.5), (40, 0.5), (40, 0.9), (1000, 0.003), (1000, 0.7), (30000, 0.02)])
 def test_binomial(n, p):
     def log_probability(k):
-        choices = torch.lgamma(torch.tensor(n + 1.0)) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
+        choices = torch.lgamma(torch.tensor(n + 1.0, dtype=torch.float64)) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
         return torch.where(k <= n, choices.double() + k * math.log(p) + (n - k) * math.log1p(-p), -math.inf)
 
     assert_counts(torch.binomial(filled(float(n)), filled(p)), log_probability)
