@@ -142,13 +142,13 @@ def is_view(name: str) -> bool:
 
 
 def worklist_routes(outcomes: list[dict]) -> dict[str, str]:
-    """The route of every overload of the worklist. Where metal registers the functional form beside ``.out``, PyTorch
-    calls that."""
+    """The route of every overload of the worklist. Where metal registers the functional form beside the one with
+    outputs, PyTorch calls that."""
     routes = overload_routes(outcomes)
 
     def route(name: str) -> str:
-        taken = routes.get(name) or routes.get(name.removesuffix(".out"))
-        return taken or ("view" if is_view(name) else "not reached")
+        functional = name.removesuffix(".grad_input").removesuffix(".out").removesuffix("_out")
+        return routes.get(name) or routes.get(functional) or ("view" if is_view(name) else "not reached")
 
     return {name: route(name) for name in WORKLIST.read_text().split()}
 
