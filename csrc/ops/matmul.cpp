@@ -201,16 +201,20 @@ at::Tensor dot(const at::Tensor& self, const at::Tensor& other) { return inner_p
 
 at::Tensor vdot(const at::Tensor& self, const at::Tensor& other) { return inner_product("vdot", self.conj(), other); }
 
-/// What PyTorch composes, without its licence to give a matrix that is written in place another size.
+/// What PyTorch composes.
 at::Tensor& addr_out(const at::Tensor& self, const at::Tensor& vec1, const at::Tensor& vec2, const at::Scalar& beta,
                      const at::Scalar& alpha, at::Tensor& out) {
-  if (out.is_same(self)) {
-    TORCH_CHECK(self.dim() == 2, "2D tensor expected, got ", self.dim(), "D tensor for input");
-    TORCH_CHECK(vec1.dim() != 1 || vec2.dim() != 1 || (self.size(0) == vec1.size(0) && self.size(1) == vec2.size(0)),
-                "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ", vec2.sizes());
-  }
   at::assert_no_partial_overlap(out, self);
   return at::native::math_addr_out(self, vec1, vec2, beta, alpha, out);
+}
+
+/// The same without its licence to give the matrix another size.
+at::Tensor& addr_(at::Tensor& self, const at::Tensor& vec1, const at::Tensor& vec2, const at::Scalar& beta,
+                  const at::Scalar& alpha) {
+  TORCH_CHECK(self.dim() == 2, "2D tensor expected, got ", self.dim(), "D tensor for input");
+  TORCH_CHECK(vec1.dim() != 1 || vec2.dim() != 1 || (self.size(0) == vec1.size(0) && self.size(1) == vec2.size(0)),
+              "size mismatch, input: ", self.sizes(), ", v1: ", vec1.sizes(), ", v2: ", vec2.sizes());
+  return addr_out(self, vec1, vec2, beta, alpha, self);
 }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
@@ -222,6 +226,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "dot", dot);
   METAL_IMPL(m, "vdot", vdot);
   METAL_IMPL(m, "addr.out", addr_out);
+  METAL_IMPL(m, "addr_", addr_);
   METAL_IMPL(m, "addbmm", at::native::addbmm);
   METAL_IMPL(m, "addbmm_", at::native::addbmm_);
   METAL_IMPL(m, "addbmm.out", at::native::addbmm_out);
