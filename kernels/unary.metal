@@ -27,6 +27,13 @@ inline auto magnitude(T x) {
   }
 }
 
+/// Reflected left of 0; the tangent's angle is taken from the nearest pole, which is exact.
+inline float digamma_of(float x) {
+  const float from_pole = x - rint(x);
+  if (x >= 0 || from_pole == 0) return c10::metal::digamma(x);
+  return c10::metal::digamma(1 - x) - M_PI_F / precise::tan(M_PI_F * from_pole);
+}
+
 inline float angle_of(float x) { return x != x ? x : (x < 0 ? M_PI_F : 0.0f); }
 inline float angle_of(float2 z) { return math::arg(z); }
 
@@ -149,7 +156,7 @@ UNARY(erf, c10::metal::erf(x))
 UNARY(erfc, erfc_of(x))
 UNARY(erfinv, c10::metal::erfinv(x))
 UNARY(lgamma, metal::isinf(x) ? INFINITY : c10::metal::log_gamma(x))
-UNARY(digamma, c10::metal::digamma(x))
+UNARY(digamma, digamma_of(x))
 UNARY(polygamma, polygamma_of(x, arg<long>(s, 0)))
 UNARY(i0, c10::metal::i0(x))
 UNARY(sinc, c10::metal::sinc(x))

@@ -83,13 +83,17 @@ def _outputs_like(result, make):
 
 
 def out(op, sample):
-    """Given outputs: with strides of their own, which they keep, and empty ones, which are resized."""
+    """Given outputs: with strides of their own, which they keep, and empty ones, which are resized. Sparse ones come with
+    the places of their elements."""
 
     def strided(t):
         wide = t.new_full((*t.shape, 2), True if t.dtype == torch.bool else 1)
         return wide[..., 0]
 
     results = []
+    whole = call(op, sample)
+    if any(t.layout != torch.strided for t in tensors(whole)):
+        return op(sample.input, *sample.args, **sample.kwargs, out=_outputs_like(whole, torch.clone))
     for make in (strided, lambda t: t.new_empty(0)):
         given = _outputs_like(call(op, sample), make)
         before = [(t.data_ptr(), t.stride()) for t in tensors(given)] if make is strided else None
