@@ -140,7 +140,7 @@ void launch_first_pass(const Kernel& k, const Plan& plan, const at::TensorIterat
 namespace {
 
 /// Outputs for which a grid of rows has room.
-constexpr int64_t kMaxOutputs = UINT32_MAX / (2 * kSimdWidth);
+constexpr int64_t kMaxOutputs = kMaxGridThreads / (2 * kSimdWidth);
 
 /// A kept dimension along which a reduction is to be split, since it has more outputs than kernels count or more
 /// dimensions than they walk; -1 if it can be run as it is.

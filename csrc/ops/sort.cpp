@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 #include "ops/structured.h"
 #include "runtime/launch.h"
@@ -16,6 +17,8 @@ namespace torch_metal {
 namespace {
 
 using at::Tensor;
+
+constexpr int64_t kMaxRow = std::numeric_limits<int32_t>::max();  // elements that places in a row count
 
 /// The rows of a dense tensor, sorted along its last dimension, and where the elements came from.
 struct Sorted {
@@ -31,7 +34,7 @@ Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept) {
     return Sorted{at::empty(sizes, rows.options()), at::empty(sizes, rows.options().dtype(place))};
   };
   if (rows.numel() == 0 || kept == 0) return room_for(kept, at::kLong);
-  TORCH_CHECK_NOT_IMPLEMENTED(size < (uint64_t{1} << 31), "metal: sorting rows of more than 2^31 elements");
+  TORCH_CHECK_NOT_IMPLEMENTED(size <= uint64_t{kMaxRow}, "metal: sorting rows of 2^31 elements or more");
   const uint64_t count = rows.numel() / size;
   const std::string_view type = metal_type(rows.scalar_type());
 
@@ -78,6 +81,17 @@ void sort(const at::TensorBase& self, const at::TensorBase& values, const at::Te
   Tensor(indices).copy_(sorted.indices.movedim(-1, dim));
 }
 
+/// The first `k` of rows that kernels cannot count: of the first of either half.
+Sorted topk_of_halves(const Tensor& rows, int64_t k, bool largest) {
+  const int64_t size = rows.size(-1), half = size / 2;
+  if (size <= kMaxRow) return sort_rows(rows.contiguous(), largest, std::min(k, size));
+  const Sorted left = topk_of_halves(rows.narrow(-1, 0, half), k, largest);
+  const Sorted right = topk_of_halves(rows.narrow(-1, half, size - half), k, largest);
+  const Tensor indices = at::cat({left.indices, right.indices.add(half)}, -1);
+  const Sorted both = sort_rows(at::cat({left.values, right.values}, -1), largest, k);
+  return {both.values, indices.gather(-1, both.indices)};
+}
+
 struct TopK : at::meta::structured_topk {
   void impl(const Tensor& self, int64_t k, int64_t dim, bool largest, bool, const Tensor& values,
             const Tensor& indices) {
@@ -86,7 +100,8 @@ struct TopK : at::meta::structured_topk {
       indices.zero_();
       return;
     }
-    const Sorted sorted = sort_along(self, dim, largest, k);
+    const Sorted sorted = self.size(dim) > kMaxRow ? topk_of_halves(self.movedim(dim, -1), k, largest)
+                                                   : sort_along(self, dim, largest, k);
     values.copy_(sorted.values.movedim(-1, dim));
     indices.copy_(sorted.indices.movedim(-1, dim));
   }

@@ -74,11 +74,11 @@ Extent fit(Extent threadgroup, uint64_t limit) {
   return threadgroup;
 }
 
-// A position in the grid has 32 bits along each axis: a larger grid would run some threads twice, others never.
+// A larger grid would run some threads twice, others never.
 void check_grid(const Kernel& kernel, const Extent& threads) {
-  TORCH_CHECK_NOT_IMPLEMENTED(std::max({threads.x, threads.y, threads.z}) <= UINT32_MAX, "metal: ", kernel.name,
+  TORCH_CHECK_NOT_IMPLEMENTED(std::max({threads.x, threads.y, threads.z}) <= kMaxGridThreads, "metal: ", kernel.name,
                               " on tensors of this size takes ", threads.x, " x ", threads.y, " x ", threads.z,
-                              " threads; a grid has fewer than 2^32 along each axis");
+                              " threads; a grid has at most 2^31 along each axis");
 }
 
 }  // namespace

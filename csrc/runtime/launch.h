@@ -104,11 +104,14 @@ void launch_groups(const Kernel& kernel, Extent grid, Extent threadgroup, const 
   dispatch.groups(grid, threadgroup);
 }
 
+/// Threads along an axis of a grid, so that their positions fit 32 bits with room to spare; the software device's limit.
+constexpr uint64_t kMaxGridThreads = uint64_t{1} << 31;
+
 /// Calls launch(first, count) for ranges of `groups` threadgroups along an axis that together have them all. A grid has
 /// room for the threads of one range, `threads` to a group.
 template <class Launch>
 void for_each_group_range(uint64_t groups, uint64_t threads, Launch&& launch) {
-  const uint64_t most = UINT32_MAX / threads;
+  const uint64_t most = kMaxGridThreads / threads;
   for (uint64_t first = 0; first < groups; first += most) launch(first, std::min(most, groups - first));
 }
 
