@@ -1,29 +1,9 @@
 """Several Python threads use the device at once, and order holds between asynchronous work and reads."""
 
-import threading
-
 import torch
 
 import torch_metal
-
-
-def run_in_threads(function, count=2):
-    """Runs function(i) in `count` threads and re-raises what any of them raised."""
-    failures = []
-
-    def body(i):
-        try:
-            function(i)
-        except BaseException as error:  # handed to the test's own thread
-            failures.append(error)
-
-    threads = [threading.Thread(target=body, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+from test.in_threads import run_in_threads
 
 
 def test_two_threads_compute_independently(device):

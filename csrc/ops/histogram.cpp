@@ -1,4 +1,5 @@
-// Histograms in any number of dimensions, and counts of integers (bincount). PyTorch's own functions check arguments and make the edges of the bins.
+// Histograms in any number of dimensions, and counts of integers (bincount). PyTorch's own functions check arguments and
+// make the edges of the bins.
 #include <ATen/native/Histogram.h>
 #include <ATen/ops/_histogramdd_bin_edges_native.h>
 #include <ATen/ops/_histogramdd_from_bin_cts_native.h>

@@ -23,12 +23,16 @@ struct IndexedDimensions {
 
 /// out = in[indices]
 void index_get(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
-/// out[indices] = in. Which of several values for one place stays is not defined.
+/// out[indices] = in. Of several values for one place the last stays under torch.use_deterministic_algorithms(True), any
+/// otherwise.
 void index_put(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
 /// out[indices] = reduce(out[indices], in) for each element of `in`, in order, so results are reproducible. SUM, PROD,
 /// MAX or MIN.
 void index_accumulate(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed,
                       at::native::ReductionType reduction);
+
+/// The tensor with at least one dimension: indexing treats a number as a vector of one.
+at::Tensor at_least_1d(const at::Tensor& tensor);
 
 /// An iterator over out, in and indices, which have one shape.
 at::TensorIterator index_iterator(const at::Tensor& out, const at::Tensor& in, const at::Tensor& index);

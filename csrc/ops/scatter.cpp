@@ -15,8 +15,6 @@ namespace {
 using at::Tensor;
 using at::native::ReductionType;
 
-Tensor at_least_1d(const Tensor& tensor) { return tensor.dim() == 0 ? tensor.unsqueeze(0) : tensor; }
-
 /// The part of `tensor` that lies under an index of these sizes.
 Tensor under(const Tensor& tensor, at::IntArrayRef sizes) { return tensor.as_strided(sizes, tensor.strides()); }
 

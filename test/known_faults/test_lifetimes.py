@@ -1,13 +1,13 @@
 """Memory and time: sources that die before an asynchronous copy has run, threads, memory that must not grow."""
 
 import gc
-import threading
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from test.agreement import sample
+from test.in_threads import run_in_threads
 from test.slow_kernel import run_slowly
 
 MIB = 2**20
@@ -86,42 +86,24 @@ def test_memory_stays_flat_over_10_000_shapes(device):
 
 
 def test_two_threads_use_one_operator_and_one_kernel_cache_at_once(device):
-    failures = []
-
     def work(seed):
-        try:
-            for i in range(60):
-                x = sample(3 + i, 5 + seed, seed=seed)
-                y = x.to(device)
-                torch.testing.assert_close(
-                    [(y @ y.t()).cpu(), y.softmax(1).cpu(), y.sort(1).values.cpu(), y[y > 0].cpu()],
-                    [x @ x.t(), x.softmax(1), x.sort(1).values, x[x > 0]],
-                )
-        except BaseException as error:
-            failures.append(error)
+        for i in range(60):
+            x = sample(3 + i, 5 + seed, seed=seed)
+            y = x.to(device)
+            torch.testing.assert_close(
+                [(y @ y.t()).cpu(), y.softmax(1).cpu(), y.sort(1).values.cpu(), y[y > 0].cpu()],
+                [x @ x.t(), x.softmax(1), x.sort(1).values, x[x > 0]],
+            )
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    run_in_threads(work)
 
 
 def test_two_threads_read_what_they_wrote_on_streams_of_their_own(device):
-    wrong = []
-
-    def work(value):
+    def work(thread):
+        value = (1, 1000)[thread]
         with torch.metal.stream(torch.metal.Stream()):
             for i in range(100):
                 x = torch.full((10_000,), float(value), device=device).add_(i)
-                if x.sum().item() != 10_000 * (value + i):
-                    wrong.append((value, i))
+                assert x.sum().item() == 10_000 * (value + i)
 
-    threads = [threading.Thread(target=work, args=(value,)) for value in (1, 1000)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    run_in_threads(work)

@@ -39,11 +39,6 @@ bool may_stand_between(const llvm::Instruction& access, const llvm::Instruction&
   return llvm::isa<llvm::LoadInst>(access) ? !other.mayWriteToMemory() : !other.mayReadOrWriteMemory();
 }
 
-/// Two vectors of one length by a shuffle whose negative positions are free.
-llvm::Value* shuffle(llvm::IRBuilder<>& b, llvm::Value* first, llvm::Value* second, llvm::ArrayRef<int> positions) {
-  return b.CreateShuffleVector(first, second, positions);
-}
-
 /// Vectors of one length, one after the other; their number is a power of two.
 llvm::Value* concatenated(llvm::IRBuilder<>& b, llvm::SmallVector<llvm::Value*, 8> parts) {
   while (parts.size() > 1) {
@@ -51,7 +46,7 @@ llvm::Value* concatenated(llvm::IRBuilder<>& b, llvm::SmallVector<llvm::Value*, 
     llvm::SmallVector<int, kLanes> positions;
     for (unsigned i = 0; i < 2 * length; ++i) positions.push_back(i);
     llvm::SmallVector<llvm::Value*, 8> longer;
-    for (unsigned i = 0; i < parts.size(); i += 2) longer.push_back(shuffle(b, parts[i], parts[i + 1], positions));
+    for (unsigned i = 0; i < parts.size(); i += 2) longer.push_back(b.CreateShuffleVector(parts[i], parts[i + 1], positions));
     parts = std::move(longer);
   }
   return parts[0];
@@ -71,7 +66,10 @@ class Collected {
       shuffled[i] = value_ ? length + positions[i] : positions[i];
       taken_[i] = i;
     }
-    value_ = shuffle(b_, value_ ? value_ : source, value_ ? source : llvm::PoisonValue::get(source->getType()), shuffled);
+    if (value_)
+      value_ = b_.CreateShuffleVector(value_, source, shuffled);
+    else
+      value_ = b_.CreateShuffleVector(source, llvm::PoisonValue::get(source->getType()), shuffled);
   }
 
   llvm::Value* value() const { return value_; }
