@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from torch_metal import _C, dlpack, metal
+from torch_metal import _C, dlpack, metal, profiler
 from torch_metal.routes import fallback_operators, operator_routes, record_operators, reset_route_counts, route_counts
 from torch_metal.shader import compile_shader
 from torch_metal.version import __version__
@@ -19,6 +19,7 @@ __all__ = [
     "compile_shader",
     "fallback_operators",
     "operator_routes",
+    "profiler",
     "record_operators",
     "reset_route_counts",
     "route_counts",

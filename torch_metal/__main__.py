@@ -1,6 +1,12 @@
-"""``python -m torch_metal``: the device, versions, cache, limits, routes and environment variables."""
+"""``python -m torch_metal``: the device, versions, cache, limits, routes and environment variables.
 
+``python -m torch_metal profile [--trace FILE] script.py arguments...``: runs a script and shows what its kernels cost.
+"""
+
+import argparse
 import os
+import runpy
+import sys
 from pathlib import Path
 
 import torch
@@ -33,11 +39,40 @@ def rows():
         yield name, f"{os.environ.get(name, 'not set')}    ({meaning})"
 
 
-def main() -> None:
+def show() -> None:
     lines = list(rows())
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:{width}}  {value}")
+
+
+def profile(script: str, arguments: list[str], trace: Path | None) -> None:
+    """Runs `script` as the main program; its tables come last, also if it ends with an error."""
+    sys.argv = [script, *arguments]
+    sys.path[0] = str(Path(script).resolve().parent)
+    recorded = torch_metal.profiler.profile()
+    try:
+        with recorded:
+            runpy.run_path(script, run_name="__main__")
+    finally:
+        print(f"{recorded.table('operator')}\n\n{recorded.table('kernel')}")
+        if trace:
+            recorded.export_chrome_trace(trace)
+            print(f"trace: {trace}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m torch_metal", description="Without a command: what there is.")
+    commands = parser.add_subparsers(dest="command")
+    command = commands.add_parser("profile", help="run a script and show what its kernels cost")
+    command.add_argument("--trace", type=Path, help="also write a Chrome trace to this file")
+    command.add_argument("script", help="path of a Python program")
+    command.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    args = parser.parse_args()
+    if args.command == "profile":
+        profile(args.script, args.arguments, args.trace)
+    else:
+        show()
 
 
 if __name__ == "__main__":

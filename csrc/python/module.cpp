@@ -3,6 +3,7 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "python/dlpack.h"
+#include "python/profiler.h"
 #include "python/shader.h"
 #include "runtime/allocator.h"
 #include "runtime/device.h"
@@ -69,4 +70,5 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
         py::arg("include_directories") = std::vector<std::string>());
   m.def("to_dlpack", &to_dlpack);
   define_shader(m);
+  define_profiler(m);
 }

@@ -7,10 +7,23 @@
 
 #include "runtime/block_pool.h"
 #include "runtime/device.h"
+#include "runtime/profiler.h"
 #include "runtime/route.h"
 #include "runtime/stream.h"
 
 namespace torch_metal {
+
+namespace {
+
+// Bytes of the elements of a view; what is expanded counts once.
+uint64_t reached_bytes(at::IntArrayRef sizes, at::IntArrayRef strides, uint64_t element_size) {
+  uint64_t bytes = element_size;
+  for (size_t i = 0; i < sizes.size(); ++i)
+    if (strides[i] != 0 || sizes[i] == 0) bytes *= sizes[i];
+  return bytes;
+}
+
+}  // namespace
 
 BufferRange buffer_range(const at::TensorBase& tensor, const void* data) {
   if (!data) return {};
@@ -22,16 +35,24 @@ BufferRange buffer_range(const at::TensorBase& tensor, const void* data) {
 }
 
 BufferRange buffer_range(const at::TensorBase& tensor) {
-  return tensor.defined() ? buffer_range(tensor, tensor.const_data_ptr()) : BufferRange{};
+  if (!tensor.defined()) return {};
+  BufferRange range = buffer_range(tensor, tensor.const_data_ptr());
+  if (profiler::is_on()) range.bytes = reached_bytes(tensor.sizes(), tensor.strides(), tensor.element_size());
+  return range;
 }
 
 BufferRange operand(const at::TensorIteratorBase& iterator, int i) {
-  return buffer_range(iterator.tensor_base(i), iterator.data_ptr(i));
+  BufferRange range = buffer_range(iterator.tensor_base(i), iterator.data_ptr(i));
+  if (profiler::is_on())
+    range.bytes = reached_bytes(iterator.shape(), iterator.strides(i), iterator.element_size(i));
+  return range;
 }
 
 BufferRange elements_from(const at::TensorBase& tensor, uint64_t first) {
   BufferRange range = buffer_range(tensor);
-  if (range.buffer) range.offset += first * tensor.element_size();
+  const uint64_t skipped = first * tensor.element_size();
+  if (range.buffer) range.offset += skipped;
+  range.bytes -= std::min(range.bytes, skipped);
   return range;
 }
 
@@ -41,8 +62,10 @@ uint64_t gpu_address(const at::TensorBase& tensor) {
 }
 
 void Resources::add(const at::TensorBase& tensor) {
-  const MTL::Buffer* const buffer = buffer_range(tensor).buffer;
-  if (buffer && std::find(buffers.begin(), buffers.end(), buffer) == buffers.end()) buffers.push_back(buffer);
+  const BufferRange range = buffer_range(tensor);
+  bytes += range.bytes;
+  if (range.buffer && std::find(buffers.begin(), buffers.end(), range.buffer) == buffers.end())
+    buffers.push_back(range.buffer);
 }
 
 BufferRange error_buffer() {
@@ -84,11 +107,16 @@ void check_grid(const Kernel& kernel, const Extent& threads) {
 }  // namespace
 
 Dispatch::Dispatch(const Kernel& kernel)
-    : kernel_(kernel), stream_(Stream::current()), lock_(stream_.lock()), encoder_(stream_.encoder()) {
+    : kernel_(kernel),
+      stream_(Stream::current()),
+      lock_(stream_.lock()),
+      encoder_(stream_.encoder()),
+      encode_start_ns_(profiler::is_on() ? profiler::now_ns() : 0) {
   encoder_->setComputePipelineState(kernel.pipeline);
 }
 
 void Dispatch::bind(const BufferRange& range) {
+  bytes_ += range.bytes;
   encoder_->setBuffer(range.buffer ? range.buffer : nothing(), range.offset, index_++);
 }
 
@@ -97,6 +125,7 @@ void Dispatch::bind(ThreadgroupMemory memory) {
 }
 
 void Dispatch::bind(const Resources& resources) {
+  bytes_ += resources.bytes;
   for (const MTL::Buffer* const buffer : resources.buffers) {
     encoder_->useResource(buffer, MTL::ResourceUsageRead | MTL::ResourceUsageWrite);
   }
@@ -108,9 +137,9 @@ void Dispatch::threads(Extent grid, Extent threadgroup) {
   check_complete();
   check_grid(kernel_, grid);
   const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
-  encoder_->dispatchThreads(metal_size(grid), metal_size(fit(threadgroup, limit)));
-  stream_.end_operation();
-  take_route(Route::msl);
+  threadgroup = fit(threadgroup, limit);
+  encoder_->dispatchThreads(metal_size(grid), metal_size(threadgroup));
+  end(grid, threadgroup);
 }
 
 void Dispatch::groups(Extent grid, Extent threadgroup) {
@@ -120,7 +149,20 @@ void Dispatch::groups(Extent grid, Extent threadgroup) {
   TORCH_CHECK(threadgroup.x * threadgroup.y * threadgroup.z <= limit, "The kernel ", kernel_.name, " runs at most ",
               limit, " threads in a threadgroup on this device");
   encoder_->dispatchThreadgroups(metal_size(grid), metal_size(threadgroup));
-  stream_.end_operation();
+  end({grid.x * threadgroup.x, grid.y * threadgroup.y, grid.z * threadgroup.z}, threadgroup);
+}
+
+void Dispatch::end(const Extent& grid, const Extent& threadgroup) {
+  if (profiler::is_on()) {
+    const profiler::Operation operation{kernel_.name,
+                                        {grid.x, grid.y, grid.z},
+                                        {threadgroup.x, threadgroup.y, threadgroup.z},
+                                        bytes_,
+                                        encode_start_ns_};
+    stream_.end_operation(&operation);
+  } else {
+    stream_.end_operation();
+  }
   take_route(Route::msl);
 }
 

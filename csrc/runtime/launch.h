@@ -28,6 +28,7 @@ struct Extent {
 struct BufferRange {
   const MTL::Buffer* buffer = nullptr;
   uint64_t offset = 0;
+  uint64_t bytes = 0;  ///< that the tensor reaches, if a recording of profiler.h is open
 };
 
 /// The bytes that `data` points at, in the storage of `tensor`. Throws if the tensor is not on metal.
@@ -47,6 +48,7 @@ uint64_t gpu_address(const at::TensorBase& tensor);
 /// The buffers behind such addresses: the kernel may use them, though they are not bound. Takes no argument index.
 struct Resources {
   std::vector<const MTL::Buffer*> buffers;
+  uint64_t bytes = 0;  ///< as of BufferRange
   void add(const at::TensorBase& tensor);
 };
 
@@ -78,11 +80,14 @@ class Dispatch {
 
  private:
   void check_complete() const;
+  void end(const Extent& grid, const Extent& threadgroup);
   const Kernel& kernel_;
   Stream& stream_;
   std::unique_lock<std::mutex> lock_;
   MTL::ComputeCommandEncoder* encoder_;
   unsigned index_ = 0;
+  uint64_t bytes_ = 0;            ///< of what is bound
+  int64_t encode_start_ns_ = 0;  ///< if a recording is open
 };
 }  // namespace detail
 

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "runtime/device.h"
+#include "runtime/profiler.h"
 
 namespace torch_metal {
 
@@ -103,12 +104,15 @@ void Stream::copy(const MTL::Buffer* destination, uint64_t destination_offset, c
                   uint64_t source_offset, uint64_t size) {
   const auto guard = lock();
   const AutoreleaseScope pool;
+  profiler::Operation operation;
+  if (profiler::is_on()) operation = {"Memcpy DtoD", {}, {}, 2 * size, profiler::now_ns()};
+  begin_operation();
   close_encoder();
   open_buffer();
   MTL::BlitCommandEncoder* const blit = buffer_->blitCommandEncoder();
   blit->copyFromBuffer(source, source_offset, destination, destination_offset, size);
   blit->endEncoding();
-  end_operation();
+  end_operation(operation.bytes ? &operation : nullptr);
 }
 
 MTL::CommandBuffer* Stream::signal(const MTL::Event* event, uint64_t value) {
@@ -129,6 +133,7 @@ void Stream::wait(const MTL::Event* event, uint64_t value) {
 }
 
 MTL::ComputeCommandEncoder* Stream::encoder() {
+  begin_operation();
   if (!encoder_) {
     open_buffer();
     const AutoreleaseScope pool;
@@ -137,10 +142,16 @@ MTL::ComputeCommandEncoder* Stream::encoder() {
   return encoder_;
 }
 
-void Stream::end_operation() {
+// A command buffer that is profiled holds one operation, and no wait for an event before it.
+void Stream::begin_operation() {
+  if (profiler::is_on()) commit();
+}
+
+void Stream::end_operation(const profiler::Operation* profiled) {
   ++operations_;
+  if (profiled && operations_ == 1) profiler::record(*profiled, id_, buffer_);
   retire();
-  if (operations_ >= kOperationsPerBuffer || in_flight_.empty()) commit();
+  if (profiled || operations_ >= kOperationsPerBuffer || in_flight_.empty()) commit();
 }
 
 void Stream::open_buffer() {

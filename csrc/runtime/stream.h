@@ -15,6 +15,10 @@
 
 namespace torch_metal {
 
+namespace profiler {
+struct Operation;
+}
+
 class Stream {
  public:
   static Stream& get(c10::StreamId id);
@@ -51,14 +55,16 @@ class Stream {
   /// What is encoded from here on waits for `event`.
   void wait(const MTL::Event* event, uint64_t value);
 
-  /// Encoding: hold lock(), use encoder(), call end_operation().
+  /// Encoding: hold lock(), use encoder(), call end_operation(). `profiled` describes the operation if a recording of
+  /// profiler.h is open.
   std::unique_lock<std::mutex> lock() { return std::unique_lock<std::mutex>(mutex_); }
   MTL::ComputeCommandEncoder* encoder();
-  void end_operation();
+  void end_operation(const profiler::Operation* profiled = nullptr);
   const MTL::Buffer* error_buffer(const char* operator_name) { return errors_.for_operator(operator_name); }
 
  private:
   explicit Stream(c10::StreamId id);
+  void begin_operation();
   void open_buffer();
   void close_encoder();
   void commit();
