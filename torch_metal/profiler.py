@@ -32,8 +32,8 @@ class Kernel:
     ``bytes`` are those of the tensors given to it, read and written, each expanded element once: all that it can have
     touched, and more than it has where indices choose. ``flops`` is the operator's, by PyTorch's formula, if it is the
     only kernel of the call; else None. ``grid`` and ``threadgroup`` are in threads, zeros for a copy. ``operator`` is
-    the innermost operator that was running, "" outside of any; ``call`` tells its calls apart. ``error`` is why the device
-    stopped it.
+    the innermost operator that was running, "" outside of any; ``call`` tells its calls apart. ``error`` is why the
+    device stopped it.
     """
 
     name: str
@@ -121,7 +121,8 @@ class profile:
     """Records the kernels that any thread starts between ``start()`` and ``stop()``, or in a ``with`` block.
 
     ``stop()`` waits for them; errors of kernels raise at the next synchronisation, as always. Meanwhile each kernel has
-    a command buffer of its own, so that the whole takes longer; other streams still run beside it. Profiles may overlap.
+    a command buffer of its own, so that the whole takes longer; other streams still run beside it. Profiles may
+    overlap.
     """
 
     def __init__(self) -> None:

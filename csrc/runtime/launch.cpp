@@ -104,6 +104,29 @@ void check_grid(const Kernel& kernel, const Extent& threads) {
                               " threads; a grid has at most 2^31 along each axis");
 }
 
+// What this thread's dispatch has been given, if a recording is open: a tensor given as several arguments, as stand-ins
+// for absent ones too, is read once and written once.
+struct Given {
+  const MTL::Buffer* buffer;
+  uint64_t offset;
+  bool read_only;
+  bool operator==(const Given&) const = default;
+};
+thread_local std::vector<Given> given;
+
+bool is_new(const BufferRange& range, bool read_only) {
+  const Given argument{range.buffer, range.offset, read_only};
+  if (std::find(given.begin(), given.end(), argument) != given.end()) return false;
+  given.push_back(argument);
+  return true;
+}
+
+bool is_read_only(const Kernel& kernel, unsigned index) {
+  return std::any_of(kernel.arguments.begin(), kernel.arguments.end(), [&](const KernelArgument& argument) {
+    return !argument.is_threadgroup_memory && argument.index == index && argument.is_read_only;
+  });
+}
+
 }  // namespace
 
 Dispatch::Dispatch(const Kernel& kernel)
@@ -113,10 +136,11 @@ Dispatch::Dispatch(const Kernel& kernel)
       encoder_(stream_.encoder()),
       encode_start_ns_(profiler::is_on() ? profiler::now_ns() : 0) {
   encoder_->setComputePipelineState(kernel.pipeline);
+  if (profiler::is_on()) given.clear();
 }
 
 void Dispatch::bind(const BufferRange& range) {
-  bytes_ += range.bytes;
+  if (range.bytes && is_new(range, is_read_only(kernel_, index_))) bytes_ += range.bytes;
   encoder_->setBuffer(range.buffer ? range.buffer : nothing(), range.offset, index_++);
 }
 

@@ -1,7 +1,8 @@
 // What torch.profiler and torch.autograd.profiler ask of the metal device.
 //
 // Kineto, the collector of torch.profiler, takes whole traces of a device: each kernel becomes an event of its own,
-// linked to the operator that launched it. Without Kineto PyTorch marks the begin and end of each operator on the stream.
+// linked to the operator that launched it. Without Kineto PyTorch marks the begin and end of each operator on the
+// stream.
 #define KINETO_NAMESPACE libkineto
 #define USE_KINETO
 #define FMT_HEADER_ONLY
