@@ -50,6 +50,38 @@ def save_operators(path: Path, results: list[dict], sizes: dict[str, int], title
     plt.close(figure)
 
 
+def save_scaling(path: Path, results: list[dict], title: str) -> None:
+    """Draws results of bench.scaling into a PNG at `path`: for each operator times (dots) and their fits (lines)."""
+    names = list(dict.fromkeys(result["name"] for result in results))
+    rows = -(-len(names) // 4)
+    figure, axes = plt.subplots(rows, 4, figsize=(16, 4 * rows), layout="constrained", squeeze=False)
+    for place in axes.flat[len(names) :]:
+        place.set_axis_off()
+    for place, name in zip(axes.flat, names):
+        some = [result for result in results if result["name"] == name]
+        for shade, result in enumerate(some):
+            for side, colour in (("metal", "tab:blue"), ("cpu", "tab:orange")):
+                _draw_scaling(place, result, side, colour, alpha=1 / (1 + shade))
+        place.set_title(name, fontsize=9)
+        place.set_xlabel(some[0]["unit"], fontsize=8)
+        place.set_ylabel("us", fontsize=8)
+        place.grid(alpha=0.3)
+        place.legend(fontsize=7)
+    figure.suptitle(title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _draw_scaling(axes: plt.Axes, result: dict, side: str, colour: str, alpha: float) -> None:
+    work = [point["work"] for point in result["points"]]
+    fit = result["fits"][side]
+    times = [1e6 * point[f"{side}_seconds"] for point in result["points"]]
+    label = f"{side}, {result['threads']} thread(s)"
+    axes.loglog(work, times, linestyle="", marker=".", color=colour, alpha=alpha, label=label)
+    axes.loglog(work, [1e6 * (fit["t0"] + w / fit["rate"]) for w in work], color=colour, alpha=alpha, linewidth=0.8)
+
+
 def _draw_ratios(axes: plt.Axes, results: list[dict]) -> None:
     names = [result["name"] for result in results]
     ratios = [result["ratio"] for result in results]
