@@ -199,16 +199,19 @@ def test_a_trace_has_a_track_for_each_stream(x, tmp_path):
 
 def test_waiting_for_another_stream_is_not_a_kernels_time(x):
     first, second = torch.metal.Stream(), torch.metal.Stream()
-    y = torch.zeros(32, device=x.device)
+    y, z = torch.zeros(2, 32, device=x.device)
     torch.metal.synchronize()
     with profile() as p:
         with first:
             run_slowly(y)
-        second.wait_stream(first)
         with second:
+            run_slowly(z, steps=5_000_000)  # so that the next kernel is not handed over for want of work
+            x.exp()
+            second.wait_stream(first)
             y.clone()
-    slow, clone = p.kernels
-    assert clone.start_us >= slow.start_us + slow.duration_us
+    slow, _, exp, clone = p.kernels
+    end_of_slow = slow.start_us + slow.duration_us
+    assert exp.start_us + exp.duration_us < end_of_slow <= clone.start_us
 
 
 def test_an_exception_in_the_block_ends_the_profile(x):
@@ -386,3 +389,26 @@ def test_operators_are_timed_without_kineto(x):
         x.exp()
     assert {row.key: row for row in p.key_averages()}["aten::exp"].device_time_total >= 0
     assert [event for event in p.function_events if event.kernels]
+
+
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events")
+def test_a_schedule_of_torch_profiler_has_the_kernels_of_its_cycles(x):
+    cycles = []
+    schedule = torch.profiler.schedule(wait=1, warmup=1, active=2, repeat=2)
+    with torch.profiler.profile(
+        activities=BOTH, schedule=schedule, on_trace_ready=lambda p: cycles.append(p.events())
+    ) as p:
+        for _ in range(8):
+            x.exp()
+            p.step()
+    assert [sum("exp" in e.name and e.name != "aten::exp" for e in events) for events in cycles] == [2, 2]
+
+
+def test_every_stream_goes_on_while_one_profile_ends(x):
+    def work(i):
+        for _ in range(20):
+            with profile() as p:
+                x.exp() if i else x + x
+            assert ("aten::exp" if i else "aten::add") in operators(p)
+
+    run_in_threads(work, 3)
