@@ -1,125 +1,252 @@
-// Attention. scaled_dot_product_attention is PyTorch's composition of products and softmax; here are the operators that
-// nn.MultiheadAttention and nn.TransformerEncoderLayer call for inference.
+// scaled_dot_product_attention, fused: the kernels, and when PyTorch is to choose them. docs/attention.md says why so.
+#include <ATen/Context.h>
+#include <ATen/ExpandUtils.h>
+#include <ATen/ceil_div.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/native/transformers/attention.h>
-#include <ATen/ops/_addmm_activation_meta.h>
-#include <ATen/ops/_native_multi_head_attention_native.h>
-#include <ATen/ops/_transformer_encoder_layer_fwd_native.h>
-#include <ATen/ops/_softmax_backward_data.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/softmax.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty_strided.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "ops/matmul.h"
-#include "ops/structured.h"
+#include "attention_params.h"
+#include "ops/narrow.h"
+#include "ops/registration.h"
+#include "runtime/generator.h"
+#include "runtime/launch.h"
 
 namespace torch_metal {
 namespace {
 
 using at::Tensor;
 
-/// Part `i` (0: query, 1: key, 2: value) of an input projection, split into heads: [batch, heads, length, head size].
-Tensor project(const Tensor& input, const Tensor& weight, const Tensor& bias, int64_t i, int64_t heads) {
-  const Tensor projected = at::linear(input, weight.chunk(3)[i], bias.chunk(3)[i]);
-  return projected.unflatten(-1, {heads, -1}).transpose(1, 2);
+constexpr int64_t kMostFeatures = 256;
+constexpr int64_t kBlock = 32;       // queries or keys of a SIMD-group, one a lane
+constexpr int64_t kFewQueries = 8;   // up to here, SIMD-groups have a row of scores each
+constexpr int64_t kBusyGroups = 64;  // threadgroups that fill a device
+
+bool has_gradient(const Tensor& t) { return at::GradMode::is_enabled() && t.requires_grad(); }
+bool has_tangent(const Tensor& t) { return t._fw_grad(0).defined(); }
+
+/// Whether heads fit: as many of keys as of queries, or with enable_gqa a divisor of that.
+bool heads_fit(const Tensor& query, const Tensor& key, bool enable_gqa) {
+  const int64_t heads = query.size(1), shared = key.size(1);
+  return heads == shared || (enable_gqa && shared > 0 && heads % shared == 0);
 }
 
-/// What a mask hides, in the shape of scores [batch, heads, queries, keys].
-Tensor hidden_scores(const Tensor& mask, std::optional<int64_t> mask_type, const Tensor& scores) {
-  const Tensor hidden = mask.to(at::kBool);
-  if (mask_type.value_or(2) == 0) return hidden.expand(scores.sizes());                            // [queries, keys]
-  if (mask_type.value_or(2) == 1) return hidden.unsqueeze(1).unsqueeze(1).expand(scores.sizes());  // [batch, keys]
-  return hidden.expand(scores.sizes());
+/// Whether the kernels compute this call. What they leave out is PyTorch's composition's business, its errors included.
+bool fits_kernels(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& mask,
+                  bool enable_gqa) {
+  const auto is_plain = [&](const Tensor& t) {
+    return !t.is_nested() && t.dim() == 4 && t.is_privateuseone() && t.scalar_type() == query.scalar_type() &&
+           t.size(0) == query.size(0) && t.size(3) > 0 && t.size(3) <= kMostFeatures && !has_tangent(t);
+  };
+  const at::ScalarType dtype = query.scalar_type();
+  if (dtype != at::kFloat && dtype != at::kHalf && dtype != at::kBFloat16) return false;
+  if (!is_plain(query) || !is_plain(key) || !is_plain(value)) return false;
+  if (query.size(3) != key.size(3) || key.size(2) != value.size(2) || key.size(1) != value.size(1)) return false;
+  if (!heads_fit(query, key, enable_gqa)) return false;
+  if (!mask || !mask->defined()) return true;
+  return !mask->is_nested() && mask->is_privateuseone() && !has_gradient(*mask) && !has_tangent(*mask) &&
+         at::is_expandable_to(mask->sizes(), {query.size(0), query.size(1), query.size(2), key.size(2)});
 }
 
-std::tuple<Tensor, Tensor> native_multi_head_attention(const Tensor& query, const Tensor& key, const Tensor& value,
-                                                       int64_t embed_dim, int64_t num_head, const Tensor& qkv_weight,
-                                                       const Tensor& qkv_bias, const Tensor& proj_weight,
-                                                       const Tensor& proj_bias, const std::optional<Tensor>& mask,
-                                                       bool need_weights, bool average_attn_weights,
-                                                       std::optional<int64_t> mask_type) {
-  TORCH_CHECK(query.dim() == 3 && key.dim() == 3 && value.dim() == 3, "expected 3-D `query`, `key` and `value`, got ",
-              query.dim(), "-D, ", key.dim(), "-D and ", value.dim(), "-D tensors");
-  TORCH_CHECK(embed_dim % num_head == 0 && query.size(2) == embed_dim, "passed-in embed_dim ", embed_dim,
-              " didn't match last dim of query ", query.size(2), " or isn't divisible by num_head ", num_head);
-  const Tensor q = project(query, qkv_weight, qkv_bias, 0, num_head);
-  const Tensor k = project(key, qkv_weight, qkv_bias, 1, num_head);
-  const Tensor v = project(value, qkv_weight, qkv_bias, 2, num_head);
-  Tensor scores = at::matmul(q / std::sqrt(static_cast<double>(embed_dim / num_head)), k.transpose(2, 3));
-  if (mask && mask->defined()) {
-    scores.masked_fill_(hidden_scores(*mask, mask_type, scores), -std::numeric_limits<float>::infinity());
+int64_t fused_sdp_choice(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& mask,
+                         double, bool is_causal, std::optional<double>, bool enable_gqa) {
+  const at::Context& context = at::globalContext();
+  const bool fused =
+      context.userEnabledFlashSDP() || context.userEnabledMemEfficientSDP() || context.userEnabledOverrideableSDP();
+  at::SDPBackend choice = context.userEnabledMathSDP() ? at::SDPBackend::math : at::SDPBackend::error;
+  if (fused && fits_kernels(query, key, value, mask, enable_gqa)) choice = at::SDPBackend::overrideable;
+  return static_cast<int64_t>(choice);
+}
+
+AttentionLayout layout_of(const Tensor& t) { return {t.stride(0), t.stride(1), t.stride(2)}; }
+
+/// The tensor, or a copy, whose features lie next to each other.
+Tensor with_adjacent_features(const Tensor& t) { return t.stride(3) == 1 || t.size(3) == 1 ? t : t.contiguous(); }
+
+/// A dense tensor whose dimensions lie in memory in the order of those of `like`, features innermost.
+Tensor dense_like(const Tensor& like, at::IntArrayRef sizes) {
+  const auto strides = at::infer_dense_strides(sizes, like.strides());
+  return strides[3] == 1 ? at::empty_strided(sizes, strides, like.options()) : at::empty(sizes, like.options());
+}
+
+/// The inputs of a call as kernels take them.
+struct Attention {
+  Attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& attn_bias, double dropout_p, bool is_causal,
+            std::optional<double> scale)
+      : query(with_adjacent_features(q)), key(with_adjacent_features(k)), value(with_adjacent_features(v)), bias(query) {
+    TORCH_CHECK(fits_kernels(q, k, v, attn_bias, /*enable_gqa=*/true),
+                "metal: fused attention takes 4-D queries, keys and values of one floating dtype with up to ",
+                kMostFeatures, " features and a mask that needs no gradient, got ", q.sizes(), ", ", k.sizes(), " and ",
+                v.sizes(), " of ", q.scalar_type());
+    params.query = layout_of(query);
+    params.key = layout_of(key);
+    params.value = layout_of(value);
+    params.heads = narrow(query.size(1), "attention's number of heads");
+    params.group = key.size(1) == 0 ? 1 : params.heads / key.size(1);
+    params.queries = narrow(query.size(2), "attention's number of queries");
+    params.keys = narrow(key.size(2), "attention's number of keys");
+    params.head_size = query.size(3);
+    params.value_size = value.size(3);
+    params.causal = is_causal;
+    params.scale = scale.value_or(1 / std::sqrt(static_cast<double>(query.size(3))));
+    params.dropout = dropout_p;
+    params.kept_factor = dropout_p == 1 ? 0 : 1 / (1 - dropout_p);
+    if (!attn_bias.defined()) return;
+    is_biased = true;
+    bias = attn_bias.expand({query.size(0), query.size(1), query.size(2), key.size(2)});
+    params.bias = layout_of(bias);
+    params.bias_column = bias.stride(3);
   }
-  const Tensor weights = at::softmax(scores, -1);
-  const Tensor attended = at::matmul(weights, v).transpose(1, 2).flatten(2);
-  Tensor shown;
-  if (need_weights) shown = average_attn_weights ? weights.mean(1) : weights;
-  return {at::linear(attended, proj_weight, proj_bias), shown};
-}
 
-/// Whether `mask` (true: hidden) is of queries and keys (type 0), of keys (1) or of all scores (2).
-Tensor masked_softmax(const Tensor& self, const Tensor& mask, std::optional<int64_t> dim,
-                      std::optional<int64_t> mask_type) {
-  TORCH_CHECK(mask.scalar_type() == at::kBool, "Mask should be a boolean tensor");
-  TORCH_CHECK(mask_type && *mask_type >= 0 && *mask_type <= 2,
-              "Mask Type should be 0 (src_mask), 1 (src_key_padding_mask), or 2 (default_mask)");
-  TORCH_CHECK(*mask_type != 2 || mask.sizes() == self.sizes(), "For mask_type == 2 mask shape should match input shape");
-  TORCH_CHECK(*mask_type != 1 || (self.dim() == 4 && mask.dim() == 2 && mask.size(0) == self.size(0) &&
-                                  mask.size(1) == self.size(3)),
-              "For mask_type == 1 mask shape should be (B, L)");
-  TORCH_CHECK(*mask_type != 0 || (self.dim() == 4 && mask.dim() == 2 && mask.size(0) == self.size(2) &&
-                                  mask.size(1) == self.size(3)),
-              "For mask_type == 0 mask shape should be (L, L)");
-  return at::softmax(self.masked_fill(hidden_scores(mask, mask_type, self), -std::numeric_limits<double>::infinity()),
-                     dim.value_or(self.dim() - 1));
-}
-
-Tensor masked_softmax_backward(const Tensor& grad_output, const Tensor& output, const Tensor& mask,
-                               std::optional<int64_t> dim) {
-  TORCH_CHECK(mask.scalar_type() == at::kBool, "Mask should be a boolean tensor");
-  const Tensor grad = at::_softmax_backward_data(grad_output, output, dim.value_or(output.dim() - 1),
-                                                 output.scalar_type());
-  return grad.masked_fill(mask.expand(grad.sizes()), 0);
-}
-
-/// A projection [batch, length, 3 * embed_dim] without its bias -> queries, divided by the root of their size, keys and
-/// values, each [batch, heads, length, head size].
-std::tuple<Tensor, Tensor, Tensor> transform_bias_rescale_qkv(const Tensor& qkv, const Tensor& bias, int64_t heads) {
-  TORCH_CHECK(qkv.dim() == 3 && bias.dim() == 1 && qkv.size(2) == bias.size(0) && qkv.size(2) % (3 * heads) == 0,
-              "_transform_bias_rescale_qkv: a projection of size ", qkv.sizes(), " and a bias of size ", bias.sizes(),
-              " do not fit ", heads, " heads");
-  const Tensor split = (qkv + bias).unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4});
-  const double root = std::sqrt(static_cast<double>(split.size(4)));
-  return {(split[0] / root).contiguous(), split[1].contiguous(), split[2].contiguous()};
-}
-
-struct AddmmActivation : at::meta::structured__addmm_activation {
-  void impl(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const at::Scalar& beta, const at::Scalar& alpha,
-            bool use_gelu, const Tensor& out) {
-    matmul_into(out, mat1, mat2, *at::expand_size(self, out.sizes(), "_addmm_activation"), beta, alpha);
-    Tensor result = out;
-    use_gelu ? at::gelu_(result) : at::relu_(result);
+  /// A kernel's instance for these dtypes and sizes; `more` are template arguments that it has besides.
+  const Kernel& kernel_of(std::string_view function, std::initializer_list<std::string_view> more = {}) const {
+    const int64_t size = std::max(query.size(3), value.size(3));
+    const char* const capacity = size <= 32 ? "32" : size <= 64 ? "64" : size <= 128 ? "128" : "256";
+    std::vector<std::string_view> arguments{metal_type(query.scalar_type()), capacity, metal_type(bias.scalar_type()),
+                                            is_biased ? "true" : "false", params.dropout > 0 ? "true" : "false"};
+    arguments.insert(arguments.end(), more);
+    return kernel("attention", function, arguments);
   }
+
+  uint64_t batch() const { return query.size(0); }
+  int64_t rows() const { return query.size(0) * query.size(1) * query.size(2); }
+
+  Tensor query, key, value;
+  Tensor bias;  ///< expanded to [batch, heads, queries, keys]; any tensor if there is none
+  bool is_biased = false;
+  AttentionParams params{};
 };
 
-int64_t fused_sdp_choice(const Tensor&, const Tensor&, const Tensor&, const std::optional<Tensor>&, double, bool,
-                         std::optional<double>, bool) {
-  return static_cast<int64_t>(at::SDPBackend::math);
+/// Attention of few queries: splits of the keys, if there would be too few threadgroups else, which are joined.
+void attend_rows(const Attention& attention, const Tensor& out, const Tensor& logsumexp, const Tensor& remainder) {
+  const AttentionParams& params = attention.params;
+  const int64_t wanted = std::clamp<int64_t>(kBusyGroups / attention.rows(), 1, at::ceil_div<int64_t>(params.keys + 1, 512));
+  AttentionRowParams row_params{params, params.keys, 0, 0};
+  row_params.split_size = std::max<int64_t>(at::ceil_div(at::ceil_div<int64_t>(params.keys, wanted), kBlock) * kBlock, kBlock);
+  const int64_t splits = std::max<int64_t>(at::ceil_div(params.keys, row_params.split_size), 1);
+  const auto launch = [&](const Tensor& to, const Tensor& logarithms, const Tensor& remainders) {
+    launch_groups(attention.kernel_of("attention_row", {metal_type(to.scalar_type())}),
+                  {uint64_t(splits), uint64_t(params.heads) * params.queries, attention.batch()}, {kBlock}, to,
+                  logarithms, remainders, attention.query, attention.key, attention.value, attention.bias, row_params);
+  };
+  if (splits == 1) return launch(out, logsumexp, remainder);
+
+  const auto options = logsumexp.options();
+  const Tensor partial = at::empty({splits, out.size(0), out.size(1), out.size(2), out.size(3)}, options);
+  const Tensor partial_logsumexp = at::empty({splits, attention.rows()}, options);
+  const Tensor partial_remainder = at::empty_like(partial_logsumexp);
+  row_params.attention.out = layout_of(partial[0]);
+  row_params.out_split = partial.stride(0);
+  row_params.logsumexp_split = attention.rows();
+  launch(partial, partial_logsumexp, partial_remainder);
+  const AttentionJoinParams join{params.out,        params.heads,                  params.queries,
+                                 params.value_size, static_cast<uint32_t>(splits), attention.rows()};
+  launch_groups(kernel("attention", "attention_join", {metal_type(out.scalar_type())}),
+                {params.queries, params.heads, attention.batch()}, {kBlock}, out, logsumexp, remainder, partial,
+                partial_logsumexp, partial_remainder, join);
+}
+
+using Forward = std::tuple<Tensor, Tensor, Tensor, Tensor, c10::SymInt, c10::SymInt, Tensor, Tensor, Tensor>;
+
+/// Output; logsumexp [batch, heads, queries] (float, natural logarithm); in the place of cum_seq_q, which only nested tensors
+/// have, what is left off where logsumexp is rounded; seed and offset of the dropout, on the CPU.
+Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& value,
+                          const std::optional<Tensor>& attn_bias, double dropout_p, bool is_causal, bool,
+                          std::optional<double> scale) {
+  TORCH_CHECK(dropout_p >= 0 && dropout_p <= 1, "dropout probability has to be between 0 and 1, but got ", dropout_p);
+  Attention attention(query, key, value, attn_bias.value_or(Tensor()), dropout_p, is_causal, scale);
+  AttentionParams& params = attention.params;
+  const Tensor out = dense_like(attention.query, {query.size(0), query.size(1), query.size(2), value.size(3)});
+  const Tensor logsumexp = at::empty({query.size(0), query.size(1), query.size(2)}, query.options().dtype(at::kFloat));
+  const Tensor remainder = at::empty_like(logsumexp);
+  params.out = layout_of(out);
+  Tensor seed, offset;
+  if (dropout_p > 0) {
+    const PhiloxState state = reserve_philox(std::nullopt, attention.rows() * at::ceil_div<int64_t>(params.keys, 4));
+    params.seed = state.seed;
+    params.offset = state.offset;
+    seed = at::scalar_tensor(params.seed, at::kLong);
+    offset = at::scalar_tensor(params.offset, at::kLong);
+  }
+  if (out.numel() > 0) {
+    if (params.queries <= kFewQueries) {
+      attend_rows(attention, out, logsumexp, remainder);
+    } else {
+      launch_groups(attention.kernel_of("attention"),
+                    {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, attention.batch()}, {kBlock}, out,
+                    logsumexp, remainder, attention.query, attention.key, attention.value, attention.bias, params);
+    }
+  }
+  return {out, logsumexp, remainder, Tensor(), query.size(2), key.size(2), seed, offset, Tensor()};
+}
+
+/// grad_out . out of each row.
+Tensor delta_of(const Tensor& grad_out, const Tensor& out) {
+  const Tensor delta = at::empty({out.size(0), out.size(1), out.size(2)}, out.options().dtype(at::kFloat));
+  const AttentionDeltaParams params{layout_of(grad_out), layout_of(out), static_cast<uint32_t>(out.size(1)),
+                                    static_cast<uint32_t>(out.size(2)), static_cast<uint32_t>(out.size(3))};
+  launch_groups(kernel("attention", "attention_delta", {metal_type(out.scalar_type())}),
+                {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, uint64_t(out.size(0))}, {kBlock}, delta,
+                grad_out, out, params);
+  return delta;
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
+    const Tensor& grad_out, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_bias,
+    std::array<bool, 4> grad_input_mask, const Tensor& out, const Tensor& logsumexp, const Tensor& remainder,
+    const Tensor&, c10::SymInt, c10::SymInt, double dropout_p, bool is_causal, const Tensor& philox_seed, const Tensor& philox_offset,
+    std::optional<double> scale) {
+  if (!grad_out.defined()) return {};
+  TORCH_CHECK_NOT_IMPLEMENTED(!grad_input_mask[3], "metal: fused attention has no gradient for its mask");
+  Attention attention(query, key, value, attn_bias, dropout_p, is_causal, scale);
+  if (dropout_p > 0) {
+    attention.params.seed = philox_seed.item<int64_t>();
+    attention.params.offset = philox_offset.item<int64_t>();
+  }
+  const Tensor grads = with_adjacent_features(grad_out);
+  const Tensor grad_key = dense_like(attention.key, key.sizes()), grad_value = dense_like(attention.value, value.sizes());
+
+  // A threadgroup adds up the gradients of all queries: keys are split as far as there would be too few threadgroups.
+  const int64_t blocks = std::max<int64_t>(at::ceil_div(key.size(2), kBlock), 1);
+  const int64_t heads = std::max<int64_t>(query.size(0) * key.size(1), 1);
+  const int64_t split_blocks = at::ceil_div(blocks, std::clamp<int64_t>(kBusyGroups / heads, 1, blocks));
+  const int64_t splits = at::ceil_div(blocks, split_blocks);
+  const Tensor sums = at::zeros({splits, query.size(0), query.size(1), query.size(2), query.size(3)},
+                                query.options().dtype(at::kFloat));
+  const AttentionBackwardParams params{attention.params,
+                                       layout_of(grads),
+                                       layout_of(sums[0]),
+                                       layout_of(grad_key),
+                                       layout_of(grad_value),
+                                       sums.stride(0),
+                                       static_cast<uint32_t>(split_blocks * kBlock)};
+  if (key.numel() > 0 || value.numel() > 0) {
+    launch_groups(attention.kernel_of("attention_backward"),
+                  {uint64_t(splits), uint64_t(key.size(1)), attention.batch()}, {kBlock}, sums, grad_key, grad_value,
+                  grads, attention.query, attention.key, attention.value, logsumexp, remainder,
+                  delta_of(grads, out), attention.bias, params);
+  }
+  const Tensor grad_query = (splits == 1 ? sums.select(0, 0) : sums.sum(0)).to(query.scalar_type());
+  return {grad_query, grad_key, grad_value, Tensor()};
 }
 
 }  // namespace
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  METAL_STRUCTURED_CLASS(m, "_addmm_activation.out", AddmmActivation);
-  METAL_IMPL(m, "_native_multi_head_attention", native_multi_head_attention);
-  METAL_IMPL(m, "_transformer_encoder_layer_fwd", at::native::transformer_encoder_layer_forward);
-  METAL_IMPL(m, "_masked_softmax", masked_softmax);
-  METAL_IMPL(m, "_masked_softmax_backward", masked_softmax_backward);
-  METAL_IMPL(m, "_transform_bias_rescale_qkv", transform_bias_rescale_qkv);
   METAL_IMPL(m, "_fused_sdp_choice", fused_sdp_choice);
+  METAL_IMPL(m, "_scaled_dot_product_fused_attention_overrideable", attention_forward);
+  METAL_IMPL(m, "_scaled_dot_product_fused_attention_overrideable_backward", attention_backward);
 }
 
 }  // namespace torch_metal
+
+namespace at::native {
+REGISTER_PRIVATEUSE1_DISPATCH(_fused_sdp_choice_stub, &torch_metal::fused_sdp_choice)
+}  // namespace at::native

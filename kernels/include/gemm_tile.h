@@ -66,6 +66,20 @@ struct StridedSource {
   }
 };
 
+/// Turns a tile of rows x columns elements into one of columns x rows, by matrices of 8x8, which is cheaper than gathering.
+template <uint rows, uint columns>
+void transpose_tile(const threadgroup float* from, threadgroup float* to) {
+#pragma clang loop unroll(disable)
+  for (uint r = 0; r < rows; r += 8) {
+    for (uint c = 0; c < columns; c += 8) {
+      simdgroup_float8x8 matrix;
+      simdgroup_load(matrix, from + r * columns + c, columns, ulong2(0), true);
+      simdgroup_store(matrix, to + c * rows + r, rows);
+    }
+  }
+  simdgroup_barrier(mem_flags::mem_threadgroup);
+}
+
 /// Loads `kFragments` matrices that lie along one axis of a tile, from (row, column) on.
 template <uint rows, uint columns, bool down, class E>
 void load_fragments(thread simdgroup_matrix<E, 8, 8>* fragments, const threadgroup E* tile, bool transposed, uint row,
@@ -186,7 +200,7 @@ struct RegisterTile {
       a.template load<kRows, kTileDepth, 1>(memory.a, at.row, k, 0, at.lane);
       b.template load<kTileDepth, kColumns, 1>(b.transposed() ? memory.turned : memory.b, k, at.column, 0, at.lane);
       simdgroup_barrier(mem_flags::mem_threadgroup);
-      if (b.transposed()) transpose(memory.turned, memory.b);
+      if (b.transposed()) transpose_tile<kColumns, kTileDepth>(memory.turned, memory.b);
       const uint depth = min(kTileDepth, end - k);
       if (a.transposed()) {
         step<1, kRows>(memory.a, memory.b, depth, at);
@@ -211,19 +225,6 @@ struct RegisterTile {
   }
 
  private:
-  /// By matrices of 8x8, which is cheaper than gathering.
-  static void transpose(const threadgroup float* from, threadgroup float* to) {
-#pragma clang loop unroll(disable)
-    for (uint i = 0; i < kColumns; i += 8) {
-      for (uint k = 0; k < kTileDepth; k += 8) {
-        simdgroup_float8x8 matrix;
-        simdgroup_load(matrix, from + i * kTileDepth + k, kTileDepth, ulong2(0), true);
-        simdgroup_store(matrix, to + k * kColumns + i, kColumns);
-      }
-    }
-    simdgroup_barrier(mem_flags::mem_threadgroup);
-  }
-
   template <uint row_stride, uint depth_stride>
   void step(const threadgroup float* tile_a, const threadgroup float* tile_b, uint depth, TilePosition at) {
 #pragma clang loop unroll(disable)
