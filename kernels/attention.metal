@@ -29,10 +29,28 @@ static uint filled(uint from, uint size) {
   return min(depth, (size - from + kTogether - 1) / kTogether * kTogether);
 }
 
+/// Features [feature, feature + depth) of 32 rows from `first` on, zeros beyond the last of `count` rows and of `size`
+/// features.
 template <uint depth, class T>
 static void load_tile(threadgroup float* tile, device const T* rows, long stride, uint first, uint count, uint feature,
                       uint size, uint lane) {
-  copy_tile<kBlock, depth, 1>(tile, rows, stride, 1, first, feature, count, size, 0, lane);
+  const uint inside = min(kBlock, count - first);
+#pragma clang loop unroll(disable)
+  for (uint c = 0; c < depth; c += kSimdWidth) {
+    threadgroup float* to = tile + c + lane;
+    device const T* from = rows + first * stride + feature + c + lane;
+    const bool within = feature + c + lane < size;
+    uint r = 0;
+    if (feature + c + kSimdWidth <= size) {
+#pragma clang loop unroll_count(4)
+      for (; r < inside; ++r, from += stride, to += depth) *to = float(*from);
+    } else {
+#pragma clang loop unroll(disable)
+      for (; r < inside; ++r, from += stride, to += depth) *to = within ? float(*from) : 0;
+    }
+#pragma clang loop unroll(disable)
+    for (; r < kBlock; ++r, to += depth) *to = 0;
+  }
   simdgroup_barrier(mem_flags::mem_threadgroup);
 }
 
@@ -69,12 +87,12 @@ static void store_lanes(thread const float* x, threadgroup Staging<depth>& stagi
   }
 }
 
-/// sums[r] += row r of the tile . x[from...]
+/// sums[r] += row r of the tile . x[from...] for the first `rows`
 template <uint depth>
-static void add_products(thread float* sums, const threadgroup float* tile, thread const float* x, uint from,
+static void add_products(thread float* sums, const threadgroup float* tile, uint rows, thread const float* x, uint from,
                          uint features) {
 #pragma clang loop unroll(disable)
-  for (uint row = 0; row < kBlock; row += kTogether) {
+  for (uint row = 0; row < rows; row += kTogether) {
     float sum[kTogether];
     for (uint r = 0; r < kTogether; ++r) sum[r] = sums[row + r];
 #pragma clang loop unroll_count(2)
@@ -86,16 +104,16 @@ static void add_products(thread float* sums, const threadgroup float* tile, thre
   }
 }
 
-/// x[from...] += sum over rows r of weights[r] * row r of the tile
+/// x[from...] += sum over the first `rows` r of weights[r] * row r of the tile
 template <uint depth>
-static void add_weighted_rows(thread float* x, uint from, const threadgroup float* tile, thread const float* weights,
-                              uint features) {
+static void add_weighted_rows(thread float* x, uint from, const threadgroup float* tile, uint rows,
+                              thread const float* weights, uint features) {
 #pragma clang loop unroll(disable)
   for (uint e = 0; e < features; e += kTogether) {
     float sum[kTogether];
     for (uint i = 0; i < kTogether; ++i) sum[i] = x[from + e + i];
 #pragma clang loop unroll_count(2)
-    for (uint r = 0; r < kBlock; ++r) {
+    for (uint r = 0; r < rows; ++r) {
       const float weight = weights[r];
       for (uint i = 0; i < kTogether; ++i) sum[i] = fma(tile[r * depth + e + i], weight, sum[i]);
     }
@@ -133,9 +151,13 @@ static void add_bias(thread float* scores, threadgroup Staging<depth>& staging, 
     for (uint r = 0; r < inside; ++r) scores[r] += float(bias[(first_key + r) * p.bias_column]);
     return;
   }
-  copy_tile<kBlock, kBlock, 1>(staging.tile, bias, p.bias.row, p.bias_column, first_query, first_key, p.queries, p.keys,
-                               0, lane);
-  simdgroup_barrier(mem_flags::mem_threadgroup);
+  if (p.bias_column == 1) {
+    load_tile<kBlock>(staging.tile, bias, p.bias.row, first_query, p.queries, first_key, p.keys, lane);
+  } else {
+    copy_tile<kBlock, kBlock, 1>(staging.tile, bias, p.bias.row, p.bias_column, first_query, first_key, p.queries,
+                                 p.keys, 0, lane);
+    simdgroup_barrier(mem_flags::mem_threadgroup);
+  }
   transpose_tile<kBlock, kBlock>(staging.tile, staging.turned);
 #pragma clang loop unroll_count(4)
   for (uint r = 0; r < kBlock; ++r) scores[r] += staging.turned[r * kBlock + lane];
@@ -177,11 +199,12 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
   const uint seen_by_any = p.causal ? min(p.keys, first + kBlock) : p.keys;
   const long row = row_number(p, batch, head, first + lane);
   for (uint k = 0; k < seen_by_any; k += kBlock) {
+    const uint count = min(kBlock, seen_by_any - k);
 #pragma clang loop unroll_count(4)
     for (uint r = 0; r < kBlock; ++r) scores[r] = 0;
     for (uint e = 0; e < p.head_size; e += depth) {
       load_tile<depth>(staging.tile, keys, p.key.row, k, p.keys, e, p.head_size, lane);
-      add_products<depth>(scores, staging.tile, x, e, filled<depth>(e, p.head_size));
+      add_products<depth>(scores, staging.tile, count, x, e, filled<depth>(e, p.head_size));
       simdgroup_barrier(mem_flags::mem_threadgroup);
     }
 #pragma clang loop unroll_count(4)
@@ -217,7 +240,7 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
     }
     for (uint e = 0; e < p.value_size; e += depth) {
       load_tile<depth>(staging.tile, values, p.value.row, k, p.keys, e, p.value_size, lane);
-      add_weighted_rows<depth>(sums, e, staging.tile, scores, filled<depth>(e, p.value_size));
+      add_weighted_rows<depth>(sums, e, staging.tile, count, scores, filled<depth>(e, p.value_size));
       simdgroup_barrier(mem_flags::mem_threadgroup);
     }
   }
@@ -407,7 +430,7 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
         for (uint r = 0; r < kBlock; ++r) weights[r] = 0;
         for (uint e = 0; e < p.head_size; e += depth) {
           load_tile<depth>(staging.tile, queries, p.query.row, q, p.queries, e, p.head_size, lane);
-          add_products<depth>(weights, staging.tile, own_key, e, filled<depth>(e, p.head_size));
+          add_products<depth>(weights, staging.tile, count, own_key, e, filled<depth>(e, p.head_size));
           simdgroup_barrier(mem_flags::mem_threadgroup);
         }
 #pragma clang loop unroll_count(4)
@@ -443,8 +466,8 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
         for (uint e = 0; e < p.value_size; e += depth) {
           const uint features = filled<depth>(e, p.value_size);
           load_tile<depth>(staging.turned, grads, params.grad_out.row, q, p.queries, e, p.value_size, lane);
-          add_products<depth>(gradients, staging.turned, own_value, e, features);
-          add_weighted_rows<depth>(value_sums, e, staging.turned, dropped, features);
+          add_products<depth>(gradients, staging.turned, count, own_value, e, features);
+          add_weighted_rows<depth>(value_sums, e, staging.turned, count, dropped, features);
           simdgroup_barrier(mem_flags::mem_threadgroup);
         }
 #pragma clang loop unroll_count(2)
@@ -461,7 +484,7 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
             load_tile<depth>(staging.tile, queries, p.query.row, q, p.queries, e, p.head_size, lane);
             load_tile<depth>(key_tile, keys, p.key.row, first, p.keys, e, p.head_size, lane);
           }
-          add_weighted_rows<depth>(key_sums, e, staging.tile, gradients, filled<depth>(e, p.head_size));
+          add_weighted_rows<depth>(key_sums, e, staging.tile, count, gradients, filled<depth>(e, p.head_size));
           add_to_gradient<depth>(query_sums + q * params.grad_query.row + e, params.grad_query.row, count,
                                  score_gradients, key_tile, min(depth, p.head_size - e), lane);
           simdgroup_barrier(mem_flags::mem_threadgroup);

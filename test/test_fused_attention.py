@@ -1,5 +1,9 @@
 """scaled_dot_product_attention is one kernel forward and two backward, and agrees with the CPU in float64."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,6 +57,12 @@ def attend(q, k, v, mask=None, **options):
     return F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=q.size(1) != k.size(1), **options)
 
 
+def fused(*tensors, **options):
+    """By the kernels, whatever this machine prefers."""
+    with sdpa_kernel(SDPBackend.OVERRIDEABLE):
+        return attend(*tensors, **options)
+
+
 def exact(tensors, mask=None, is_causal=False, **options):
     """What results() should be: PyTorch's composition in float64. (The CPU's fused kernel rounds the logarithm of a sum of
     exponentials, which loses the sum where scores are large; its gradients are wrong there, in float64 as well.)"""
@@ -71,7 +81,7 @@ def results(device, dtype, tensors, mask=None, **options):
     leaves = [t.detach().to(device, dtype).requires_grad_() for t in tensors]
     if mask is not None:
         mask = mask.to(device) if mask.dtype == torch.bool else mask.to(device, dtype)
-    out = attend(*leaves, mask, **options)
+    out = (fused if device == "metal" else attend)(*leaves, mask, **options)
     weights = (sample(*out.shape, dtype=torch.int8, seed=7) / 2).to(device, dtype)
     return [t.detach().cpu() for t in (out, *torch.autograd.grad(out, leaves, weights))]
 
@@ -152,7 +162,7 @@ def test_rows_that_see_nothing_give_zeros_as_on_the_cpu(shape, boolean):
 
 def test_a_mask_in_float32_of_low_precision_inputs(device):
     tensors, mask = inputs("ragged", torch.bfloat16), sample(37, 53, seed=5)
-    actual = attend(*(t.to(device) for t in tensors), mask.to(device)).cpu()
+    actual = fused(*(t.to(device) for t in tensors), mask.to(device)).cpu()
     expected = attend(*(t.double() for t in tensors), mask.double())
     torch.testing.assert_close(actual.double(), expected, **TOLERANCE[torch.bfloat16])
 
@@ -176,7 +186,7 @@ def test_strides(layout, queries):
 
 def test_outputs_lie_in_memory_as_queries_do(device):
     q = torch.zeros(2, 40, 3, 8, device=device).transpose(1, 2)
-    assert attend(q, q, q).transpose(1, 2).is_contiguous()
+    assert fused(q, q, q).transpose(1, 2).is_contiguous()
 
 
 @pytest.mark.parametrize("sizes", [(0, 2, 2, 5, 6, 8, 8), (2, 0, 0, 5, 6, 8, 8), (2, 2, 2, 0, 6, 8, 8), (2, 2, 2, 40, 0, 8, 8)])
@@ -223,8 +233,8 @@ def operators_of(function):
 
 def test_one_kernel_forward_and_two_backward(device):
     q, k, v = (t.to(device).requires_grad_() for t in inputs("blocks"))
-    assert operators_of(lambda: attend(q, k, v)) == {FORWARD: {"msl": 1, "mps_graph": 0, "host": 0, "fallback": 0}}
-    out = attend(q, k, v, is_causal=True)
+    assert operators_of(lambda: fused(q, k, v)) == {FORWARD: {"msl": 1, "mps_graph": 0, "host": 0, "fallback": 0}}
+    out = fused(q, k, v, is_causal=True)
     grad = torch.ones_like(out)
     assert BACKWARD in operators_of(lambda: out.backward(grad))
 
@@ -272,7 +282,7 @@ def weights_after_dropout(p, queries, keys, seed=0, **options):
     torch.metal.manual_seed(seed)
     q, k = sample(2, 2, queries, 16).to("metal"), sample(2, 2, keys, 16, seed=1).to("metal")
     identity = torch.eye(keys, device="metal").expand(2, 2, keys, keys)
-    return attend(q, k, identity, dropout_p=p, **options).cpu(), attend(q, k, identity, **options).cpu()
+    return fused(q, k, identity, dropout_p=p, **options).cpu(), fused(q, k, identity, **options).cpu()
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])
@@ -293,7 +303,7 @@ def test_dropout_follows_the_generator():
     torch.metal.manual_seed(1)
     q = torch.zeros(1, 1, 64, 8, device="metal")
     v = torch.rand(1, 1, 64, 8, device="metal")
-    assert not torch.equal(attend(q, q, v, dropout_p=0.5), attend(q, q, v, dropout_p=0.5))
+    assert not torch.equal(fused(q, q, v, dropout_p=0.5), fused(q, q, v, dropout_p=0.5))
 
 
 def test_dropout_of_everything_gives_zeros():
@@ -310,7 +320,7 @@ def test_gradients_use_the_mask_that_the_forward_pass_drew(shape, causal):
     q, k, _ = (t.to("metal") for t in tensors)
     torch.metal.manual_seed(3)
     identity = torch.eye(keys, device="metal").expand(batch, k.size(1), keys, keys)
-    kept = attend(torch.zeros_like(q), torch.zeros_like(k), identity, dropout_p=p).cpu() != 0
+    kept = fused(torch.zeros_like(q), torch.zeros_like(k), identity, dropout_p=p).cpu() != 0
 
     def composed(q, k, v):
         k, v = (t.repeat_interleave(heads // t.size(1), 1) for t in (k, v))
@@ -334,7 +344,7 @@ def test_gradients_use_the_mask_that_the_forward_pass_drew(shape, causal):
 def test_second_derivatives(shape, causal):
     def second(device, dtype):
         leaves = [t.to(device, dtype).requires_grad_() for t in inputs(shape)]
-        out = attend(*leaves, is_causal=causal)
+        out = (fused if device == "metal" else attend)(*leaves, is_causal=causal)
         first = torch.autograd.grad(out.square().sum(), leaves, create_graph=True)
         return [t.cpu() for t in torch.autograd.grad(sum(g.sin().sum() for g in first), leaves)]
 
@@ -347,6 +357,33 @@ def test_second_derivatives(shape, causal):
 
 def test_second_derivatives_with_dropout_are_an_error_that_says_what_to_do(device):
     q, k, v = (t.to(device).requires_grad_() for t in inputs("ragged"))
-    out = attend(q, k, v, dropout_p=0.5)
+    out = fused(q, k, v, dropout_p=0.5)
     with pytest.raises(NotImplementedError, match="SDPBackend.MATH"):
         torch.autograd.grad(out.sum(), q, create_graph=True)
+
+
+SCRIPT = """
+import sys, torch, torch_metal
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention as attend
+
+def is_fused(queries, **options):
+    q, k, v = (torch.randn(1, 2, n, 16, **options) for n in (queries, 50, 50))
+    torch_metal.record_operators(True)
+    torch_metal.reset_route_counts()
+    actual = attend(q.to("metal"), k.to("metal"), v.to("metal")).cpu()
+    torch.testing.assert_close(actual, attend(q, k, v), rtol=1e-4, atol=1e-5)
+    return any("fused" in name for name in torch_metal.operator_routes())
+
+wide = sys.argv[1] == "register"
+assert is_fused(4) and is_fused(40) == wide and is_fused(4, requires_grad=True) == wide
+with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+    assert is_fused(40)
+"""
+
+
+@pytest.mark.parametrize("kind", ["register", "matrix"])
+def test_many_queries_are_fused_by_default_where_registers_hold_the_sums_of_products(kind):
+    environment = {**os.environ, "TORCH_METAL_GEMM_TILE": kind}
+    result = subprocess.run([sys.executable, "-c", SCRIPT, kind], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

@@ -14,6 +14,7 @@
 #include <cmath>
 
 #include "attention_params.h"
+#include "ops/gemm_tile.h"
 #include "ops/narrow.h"
 #include "ops/registration.h"
 #include "runtime/generator.h"
@@ -26,8 +27,9 @@ using at::Tensor;
 
 constexpr int64_t kMostFeatures = 256;
 constexpr int64_t kBlock = 32;       // queries or keys of a SIMD-group, one a lane
-constexpr int64_t kFewQueries = 8;   // up to here, SIMD-groups have a row of scores each
-constexpr int64_t kBusyGroups = 64;  // threadgroups that fill a device
+constexpr int64_t kFewQueries = 12;   // up to here, SIMD-groups have a row of scores each
+constexpr int64_t kManyScores = int64_t{1} << 28;
+constexpr int64_t kBusyGroups = 32;  // threadgroups that fill a device
 
 bool has_gradient(const Tensor& t) { return at::GradMode::is_enabled() && t.requires_grad(); }
 bool has_tangent(const Tensor& t) { return t._fw_grad(0).defined(); }
@@ -55,13 +57,24 @@ bool fits_kernels(const Tensor& query, const Tensor& key, const Tensor& value, c
          at::is_expandable_to(mask->sizes(), {query.size(0), query.size(1), query.size(2), key.size(2)});
 }
 
+/// Whether the kernels are worth it where PyTorch's composition would do. Those for a block of queries or keys keep a lane's
+/// features in arrays, which are registers of a CPU but memory of a GPU: there they are for scores that would take 1 GB.
+bool suits_device(const Tensor& query, const Tensor& key, const Tensor& value) {
+  const bool wants_gradients = has_gradient(query) || has_gradient(key) || has_gradient(value);
+  if (prefers_register_tiles() || (query.size(2) <= kFewQueries && !wants_gradients)) return true;
+  return query.size(0) * query.size(1) * query.size(2) * key.size(2) > kManyScores;
+}
+
 int64_t fused_sdp_choice(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& mask,
                          double, bool is_causal, std::optional<double>, bool enable_gqa) {
   const at::Context& context = at::globalContext();
   const bool fused =
       context.userEnabledFlashSDP() || context.userEnabledMemEfficientSDP() || context.userEnabledOverrideableSDP();
   at::SDPBackend choice = context.userEnabledMathSDP() ? at::SDPBackend::math : at::SDPBackend::error;
-  if (fused && fits_kernels(query, key, value, mask, enable_gqa)) choice = at::SDPBackend::overrideable;
+  if (fused && fits_kernels(query, key, value, mask, enable_gqa) &&
+      (choice == at::SDPBackend::error || suits_device(query, key, value))) {
+    choice = at::SDPBackend::overrideable;
+  }
   return static_cast<int64_t>(choice);
 }
 

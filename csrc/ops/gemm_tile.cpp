@@ -22,7 +22,12 @@ constexpr GemmTile kRegisterTiles[] = {
     {"RegisterTile<1>", 13, 64, 32},
 };
 
-/// GPUs multiply matrices of 8x8. So do CPUs with bfloats, else they are fastest with sums in registers, if wide.
+uint64_t tiles(const GemmTile& tile, uint64_t rows, uint64_t columns, uint64_t batch) {
+  return at::ceil_div(rows, tile.rows) * at::ceil_div(columns, tile.columns) * batch;
+}
+
+}  // namespace
+
 bool prefers_register_tiles() {
   static const bool prefers = [] {
     const char* value = std::getenv("TORCH_METAL_GEMM_TILE");
@@ -33,12 +38,6 @@ bool prefers_register_tiles() {
   }();
   return prefers;
 }
-
-uint64_t tiles(const GemmTile& tile, uint64_t rows, uint64_t columns, uint64_t batch) {
-  return at::ceil_div(rows, tile.rows) * at::ceil_div(columns, tile.columns) * batch;
-}
-
-}  // namespace
 
 const GemmTile& gemm_tile(c10::ScalarType dtype, uint64_t rows, uint64_t columns, uint64_t batch) {
   if (dtype == c10::kBFloat16 || !prefers_register_tiles()) {

@@ -8,6 +8,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
 
 #include <cmath>
@@ -48,15 +49,20 @@ std::tuple<Tensor, Tensor> native_multi_head_attention(const Tensor& query, cons
   const Tensor q = project(query, qkv_weight, qkv_bias, 0, num_head);
   const Tensor k = project(key, qkv_weight, qkv_bias, 1, num_head);
   const Tensor v = project(value, qkv_weight, qkv_bias, 2, num_head);
+  const auto project_out = [&](const Tensor& heads) {
+    return at::linear(heads.transpose(1, 2).flatten(2), proj_weight, proj_bias);
+  };
+  const bool is_masked = mask && mask->defined();
+  if (!need_weights && !is_masked) return {project_out(at::scaled_dot_product_attention(q, k, v)), Tensor()};
+  // Rows that see nothing are NaN here, zeros there.
   Tensor scores = at::matmul(q / std::sqrt(static_cast<double>(embed_dim / num_head)), k.transpose(2, 3));
-  if (mask && mask->defined()) {
+  if (is_masked) {
     scores.masked_fill_(hidden_scores(*mask, mask_type, scores), -std::numeric_limits<float>::infinity());
   }
   const Tensor weights = at::softmax(scores, -1);
-  const Tensor attended = at::matmul(weights, v).transpose(1, 2).flatten(2);
   Tensor shown;
   if (need_weights) shown = average_attn_weights ? weights.mean(1) : weights;
-  return {at::linear(attended, proj_weight, proj_bias), shown};
+  return {project_out(at::matmul(weights, v)), shown};
 }
 
 /// Whether `mask` (true: hidden) is of queries and keys (type 0), of keys (1) or of all scores (2).
