@@ -406,6 +406,14 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
   device const T* keys = at_head(key, p.key, batch, key_head);
   device const T* values = at_head(value, p.value, batch, key_head);
 
+  for (uint head = key_head * p.group; head < (key_head + 1) * p.group; ++head) {
+    device float* query_sums = at_head(grad_query, params.grad_query, batch, head) + group.x * params.grad_query_split;
+    for (uint c = lane; c < p.head_size; c += kSimdWidth) {
+#pragma clang loop unroll(disable)
+      for (uint r = 0; r < p.queries; ++r) query_sums[r * params.grad_query.row + c] = 0;
+    }
+  }
+
   float own_key[capacity], own_value[capacity], key_sums[capacity], value_sums[capacity];
   const uint end = min(p.keys, (group.x + 1) * params.split_size);
   for (uint first = group.x * params.split_size; first < end; first += kBlock) {

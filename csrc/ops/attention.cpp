@@ -8,7 +8,6 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/scalar_tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +28,7 @@ constexpr int64_t kMostFeatures = 256;
 constexpr int64_t kBlock = 32;       // queries or keys of a SIMD-group, one a lane
 constexpr int64_t kFewQueries = 12;   // up to here, SIMD-groups have a row of scores each
 constexpr int64_t kManyScores = int64_t{1} << 28;
-constexpr int64_t kBusyGroups = 32;  // threadgroups that fill a device
+constexpr int64_t kBusyGroups = 16;  // threadgroups that fill a device
 
 bool has_gradient(const Tensor& t) { return at::GradMode::is_enabled() && t.requires_grad(); }
 bool has_tangent(const Tensor& t) { return t._fw_grad(0).defined(); }
@@ -231,7 +230,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
   const int64_t heads = std::max<int64_t>(query.size(0) * key.size(1), 1);
   const int64_t split_blocks = at::ceil_div(blocks, std::clamp<int64_t>(kBusyGroups / heads, 1, blocks));
   const int64_t splits = at::ceil_div(blocks, split_blocks);
-  const Tensor sums = at::zeros({splits, query.size(0), query.size(1), query.size(2), query.size(3)},
+  Tensor sums = at::empty({splits, query.size(0), query.size(1), query.size(2), query.size(3)},
                                 query.options().dtype(at::kFloat));
   const AttentionBackwardParams params{attention.params,
                                        layout_of(grads),
@@ -240,7 +239,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
                                        layout_of(grad_value),
                                        sums.stride(0),
                                        static_cast<uint32_t>(split_blocks * kBlock)};
-  if (key.numel() > 0 || value.numel() > 0) {
+  if (key.numel() == 0) {
+    sums.zero_();
+  } else {
     launch_groups(attention.kernel_of("attention_backward"),
                   {uint64_t(splits), uint64_t(key.size(1)), attention.batch()}, {kBlock}, sums, grad_key, grad_value,
                   grads, attention.query, attention.key, attention.value, logsumexp, remainder,
