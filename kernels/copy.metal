@@ -40,11 +40,12 @@ kernel void copy_dense(device To* to [[buffer(0)]], device const From* from [[bu
   to[i] = convert<To>(from[i], flags);
 }
 
-template <class To, class From>
+template <class To, class From, int to_step, int from_step>
 kernel void copy_strided(device To* to [[buffer(0)]], device const From* from [[buffer(1)]],
                          constant CopyFlags& flags [[buffer(2)]], constant CopyLayout& layout [[buffer(3)]],
                          uint3 p [[thread_position_in_grid]]) {
-  to[element_offset(layout, layout.to, p)] = convert<To>(from[element_offset(layout, layout.from, p)], flags);
+  to[element_offset<to_step>(layout, layout.to, p)] =
+      convert<To>(from[element_offset<from_step>(layout, layout.from, p)], flags);
 }
 
 template <class Bits>
@@ -53,10 +54,10 @@ kernel void move_dense(device Bits* to [[buffer(0)]], device const Bits* from [[
   to[i] = from[i];
 }
 
-template <class Bits>
+template <class Bits, int to_step, int from_step>
 kernel void move_strided(device Bits* to [[buffer(0)]], device const Bits* from [[buffer(1)]],
                          constant CopyLayout& layout [[buffer(2)]], uint3 p [[thread_position_in_grid]]) {
-  to[element_offset(layout, layout.to, p)] = from[element_offset(layout, layout.from, p)];
+  to[element_offset<to_step>(layout, layout.to, p)] = from[element_offset<from_step>(layout, layout.from, p)];
 }
 
 constant constexpr uint kTile = 32;

@@ -12,8 +12,8 @@ kernel void fill_dense(device Bits* to [[buffer(0)]], constant const Bits& value
   to[i] = value;
 }
 
-template <class Bits>
+template <class Bits, int step>
 kernel void fill_strided(device Bits* to [[buffer(0)]], constant const Bits& value [[buffer(1)]],
                          constant CopyLayout& layout [[buffer(2)]], uint3 p [[thread_position_in_grid]]) {
-  to[element_offset(layout, layout.to, p)] = value;
+  to[element_offset<step>(layout, layout.to, p)] = value;
 }

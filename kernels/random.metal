@@ -126,3 +126,46 @@ kernel void dropout(device T* out [[buffer(0)]],
     }
   }
 }
+
+namespace permutation {
+
+constant constexpr uint kRounds = 4;  // each changes the row and the column
+
+/// A hash whose every bit depends on all of `x`'s.
+static uint mixed(uint x) {
+  x ^= x >> 16;
+  x *= 0x7feb352du;
+  x ^= x >> 15;
+  x *= 0x846ca68bu;
+  return x ^ x >> 16;
+}
+
+/// `position` of `size`, moved on by a share of it that `hash` says, round and round.
+static uint rotated(uint position, uint hash, uint size) {
+  const uint moved = position + mulhi(hash, size);
+  return moved >= size ? moved - size : moved;
+}
+
+}  // namespace permutation
+
+/// out[i] is the number that a random permutation puts at i. It is a Feistel network: rows are rotated by what their
+/// column is hashed to and the other way round, so that no two numbers meet. What falls outside is permuted again.
+template <class T>
+kernel void permute(device T* out [[buffer(0)]], constant PermutationParams& params [[buffer(1)]],
+                    uint i [[thread_position_in_grid]]) {
+  using namespace permutation;
+  const uint4 row_keys = c10::metal::philox4::rand(params.seed, params.offset);
+  const uint4 column_keys = c10::metal::philox4::rand(params.seed, params.offset + 1);
+  const uint columns = params.columns.value;
+  uint number = i;
+  do {
+    uint row = number;
+    uint column = params.columns.split(row);
+    for (uint round = 0; round < kRounds; ++round) {
+      row = rotated(row, mixed(column ^ row_keys[round]), params.rows);
+      column = rotated(column, mixed(row ^ column_keys[round]), columns);
+    }
+    number = row * columns + column;
+  } while (number >= params.count);
+  out[i] = static_cast<T>(number);
+}

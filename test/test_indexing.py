@@ -142,6 +142,59 @@ def test_along_a_dimension(name):
     assert_agrees(lambda x, y: ALONG[name](x, index.to(x.device), y), sample(5, 7), sample(5, 7, seed=1))
 
 
+def whole_numbers(*shape, dtype, seed=0):
+    """Of which sums are exact in every dtype."""
+    return torch.randint(-4 if dtype != torch.uint8 else 0, 5, shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.uint8, torch.int64, torch.complex64], ids=str)
+@pytest.mark.parametrize("dim", range(3))
+def test_many_values_meet_along_a_dimension(dtype, dim):
+    """Long lines and short ones, contiguous or not, most places named more than once."""
+    shape, reductions = (3, 40, 70), ["sum"]
+    if not dtype.is_complex:
+        reductions.append("amax" if dtype.is_floating_point else "prod")
+    x, y = (whole_numbers(*shape, dtype=dtype, seed=seed) for seed in range(2))
+    index = torch.randint(0, 3, shape, generator=torch.Generator().manual_seed(2))
+    views = [lambda t: t, lambda t: t.transpose(1, 2), lambda t: t[:, ::3, 1::2], lambda t: t[:, :3, :1].expand(3, 3, 40)]
+
+    def reduced(x, y):
+        i = index.to(x.device)
+        return [
+            *(view(x).clone().scatter_reduce(dim, view(i), view(y), kind) for view in views for kind in reductions),
+            x.index_add(dim, i.flatten()[: x.shape[dim]], y),
+            x.transpose(0, 2).clone().index_add_(dim, i.flatten()[: x.transpose(0, 2).shape[dim]], y.transpose(0, 2)),
+        ]
+
+    for ours, theirs in zip(reduced(x.to("metal"), y.to("metal")), reduced(x, y)):
+        assert torch.equal(ours.cpu(), theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float16, torch.float32, torch.int64, torch.complex64], ids=str)
+@pytest.mark.parametrize("columns", [1, 3, 32, 64, 100])
+def test_whole_rows(dtype, columns):
+    """Rows that are moved by 16 bytes at once, and rows that cannot be."""
+    x, rows = whole_numbers(50, columns, dtype=dtype), torch.randint(-50, 50, (77,), generator=torch.Generator().manual_seed(1))
+    places = torch.arange(0, 50, 2)
+
+    def moved_rows(x):
+        i, j = rows.to(x.device), places.to(x.device)
+        odd = torch.cat([x.flatten(), x.flatten()[:1]])[1:].view(50, columns)  # begins where no 16 bytes do
+        return x[i], odd[i], x.index_put((j,), x[:25]), odd.index_copy(0, j, x[:25]), x.t()[:, i], x.flip(0), x.flip(1), odd.flip(1)
+
+    for ours, theirs in zip(moved_rows(x.to("metal")), moved_rows(x)):
+        assert torch.equal(ours.cpu(), theirs)
+
+
+def test_halves_are_summed_as_floats():
+    """4096 + 1 + 1 ... in bfloat16 or float16 alone would stay 4096."""
+    for dtype in (torch.float16, torch.bfloat16):
+        x = torch.full((64, 2), 4096.0, dtype=dtype, device="metal")
+        y, index = torch.ones(64, 512, dtype=dtype, device="metal"), torch.zeros(64, 512, dtype=torch.int64, device="metal")
+        assert (x.scatter_add(1, index, y)[:, 0] == 4608).all()
+        assert (x.t().contiguous().scatter_add(0, index.t(), y.t())[0] == 4608).all()
+
+
 NO_GRADIENTS = {
     "scatter": lambda x, y: x.scatter(1, torch.tensor([[3, 0, 1]] * 5, device=x.device), y),
     "scatter_prod": lambda x, y: x.scatter_reduce(1, torch.zeros_like(x, dtype=torch.long), y, "prod"),

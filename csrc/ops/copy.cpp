@@ -25,29 +25,12 @@ bool keeps_bits(const at::Tensor& to, const at::Tensor& from) {
   return to.scalar_type() == from.scalar_type() && !flags.conjugate && !flags.negate;
 }
 
-/// One side runs along x, the other along y, and both are long enough for tiles.
-bool is_transposed(const CopyLayout& layout) {
-  constexpr uint32_t kLong = 16;
-  return layout.dims >= 2 && layout.to[0] == 1 && layout.from[1] == 1 && layout.from[0] != 1 &&
-         layout.sizes[0] >= kLong && layout.sizes[1] >= kLong;
-}
-
-void move_strided(const CopyGrid& g, size_t size, const BufferRange& to, const BufferRange& from) {
-  constexpr uint64_t kTile = 32;
-  if (is_transposed(g.layout) && size <= 4) {
-    const Extent tiles{(g.grid.x + kTile - 1) / kTile, (g.grid.y + kTile - 1) / kTile, g.grid.z};
-    launch_groups(kernel("copy", "move_transposed", {bits_type(size)}), tiles, {kTile}, to, from, g.layout);
-  } else {
-    launch_threads(kernel("copy", "move_strided", {bits_type(size)}), g.grid, g.threadgroup, to, from, g.layout);
-  }
-}
-
 // One part of an iterator, bits unchanged. Dense pieces move 16 bytes a thread where they are aligned to that.
 void move(const at::TensorIteratorBase& piece) {
   const BufferRange to = operand(piece, 0), from = operand(piece, 1);
   const size_t size = piece.element_size(0);
   if (!piece.is_contiguous()) {
-    move_strided(copy_grid(piece), size, to, from);
+    move_strided(copy_grid(piece).layout, size, to, from);
     return;
   }
   const uint64_t bytes = piece.numel() * size;
@@ -62,7 +45,9 @@ void convert(const at::TensorIteratorBase& piece, const CopyFlags& flags) {
     launch_threads(kernel("copy", "copy_dense", types), {static_cast<uint64_t>(piece.numel())}, {256}, to, from, flags);
   } else {
     const CopyGrid g = copy_grid(piece);
-    launch_threads(kernel("copy", "copy_strided", types), g.grid, g.threadgroup, to, from, flags, g.layout);
+    launch_threads(kernel("copy", "copy_strided",
+                          {types[0], types[1], step_along_x(g.layout.to[0]), step_along_x(g.layout.from[0])}),
+                   g.grid, g.threadgroup, to, from, flags, g.layout);
   }
 }
 

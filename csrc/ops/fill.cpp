@@ -41,7 +41,8 @@ void fill_bits(at::Tensor& self, const Pattern& pattern) {
       launch_threads(kernel("fill", "fill_dense", {bits_type(width)}), {bytes / width}, {256}, to, pattern);
     } else {
       const CopyGrid g = copy_grid(piece);
-      launch_threads(kernel("fill", "fill_strided", {bits_type(size)}), g.grid, g.threadgroup, to, pattern, g.layout);
+      launch_threads(kernel("fill", "fill_strided", {bits_type(size), step_along_x(g.layout.to[0])}), g.grid,
+                     g.threadgroup, to, pattern, g.layout);
     }
   });
 }

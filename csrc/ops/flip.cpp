@@ -6,9 +6,8 @@
 #include <bitset>
 #include <limits>
 
-#include "indexing_params.h"
+#include "iteration_params.h"
 #include "ops/copy_layout.h"
-#include "ops/iteration.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
 
@@ -20,22 +19,20 @@ using DimensionSet = std::bitset<at::dim_bitset_size>;
 
 /// A copy whose source has negative strides.
 void flip_into(const Tensor& out, const Tensor& self, const DimensionSet& flipped) {
-  const int64_t size = self.element_size();
-  at::DimVector sizes, out_strides, in_strides;
+  CopyLayout layout{};
   BufferRange in = buffer_range(self);
-  for (int64_t d = self.dim() - 1; d >= 0; --d) {
-    sizes.push_back(self.size(d));
-    out_strides.push_back(out.stride(d) * size);
-    in_strides.push_back(flipped[d] ? -self.stride(d) * size : self.stride(d) * size);
-    if (flipped[d]) in.offset += (self.size(d) - 1) * self.stride(d) * size;
+  for (const int64_t d : inner_to_outer(out)) {
+    const uint32_t i = layout.dims++;
+    layout.sizes[i] = static_cast<uint32_t>(self.size(d));
+    layout.to[i] = static_cast<int32_t>(out.stride(d));
+    layout.from[i] = static_cast<int32_t>(flipped[d] ? -self.stride(d) : self.stride(d));
+    if (flipped[d]) in.offset += (self.size(d) - 1) * self.stride(d) * self.element_size();
   }
-  const IndexParams params{
-      iteration_shape(sizes), byte_strides(out_strides), byte_strides(in_strides), {}, 0, 0, 0, {}, {}};
-  const BufferRange to = buffer_range(out);
-  launch_threads(kernel("indexing", "index_elements", {bits_type(self.element_size()), "IndexMode::get"}),
-                 {static_cast<uint64_t>(out.numel())}, {128}, to, in, params, error_buffer(), to, to, to, to, to,
-                 to, to, to);
+  move_strided(layout, self.element_size(), buffer_range(out), in);
 }
+
+/// Elements from the first to the last of a dimension, without the first.
+int64_t extent(const Tensor& tensor, int64_t dim) { return (tensor.size(dim) - 1) * tensor.stride(dim); }
 
 /// flip_into by parts that kernels can count and walk.
 void flip_by_parts(const Tensor& out, const Tensor& self, const DimensionSet& flipped) {
@@ -50,8 +47,10 @@ void flip_by_parts(const Tensor& out, const Tensor& self, const DimensionSet& fl
   if (out.dim() > int64_t{kMaxDimensions}) {
     const int64_t dim = std::min_element(out.sizes().begin(), out.sizes().end()) - out.sizes().begin();
     for (int64_t i = 0; i < out.size(dim); ++i) part(dim, i, 1);
-  } else if (out.numel() > std::numeric_limits<int32_t>::max()) {
-    const int64_t dim = std::max_element(out.sizes().begin(), out.sizes().end()) - out.sizes().begin();
+  } else if (const Tensor* large = !fits_32_bits(out) ? &out : !fits_32_bits(self) ? &self : nullptr) {
+    int64_t dim = 0;
+    for (int64_t d = 1; d < out.dim(); ++d)
+      if (extent(*large, d) > extent(*large, dim)) dim = d;
     const int64_t half = out.size(dim) / 2;
     part(dim, 0, half);
     part(dim, half, out.size(dim) - half);

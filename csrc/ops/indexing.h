@@ -26,6 +26,8 @@ void index_get(const at::TensorIteratorBase& iter, const IndexedDimensions& inde
 /// out[indices] = in. Of several values for one place the last stays under torch.use_deterministic_algorithms(True), any
 /// otherwise.
 void index_put(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
+/// The same; of several values for one place the last stays.
+void index_put_last(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
 /// out[indices] = reduce(out[indices], in) for each element of `in`, in order, so results are reproducible. SUM, PROD,
 /// MAX or MIN.
 void index_accumulate(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed,

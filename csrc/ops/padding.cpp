@@ -1,15 +1,21 @@
 // Padding by reflection and replication, in one to three dimensions. PyTorch composes padding with a constant.
 #include <ATen/native/Padding.h>
 #include <ATen/native/Resize.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/reflection_pad1d_backward_meta.h>
 #include <ATen/ops/reflection_pad3d_backward_meta.h>
 #include <ATen/ops/replication_pad1d_backward_meta.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
+#include <string_view>
 
+#include "ops/copy_layout.h"
 #include "ops/resample.h"
 #include "ops/structured.h"
+#include "padding_params.h"
+#include "runtime/launch.h"
 
 namespace torch_metal {
 namespace {
@@ -18,6 +24,9 @@ using at::IntArrayRef;
 using at::Tensor;
 
 enum class Padding { reflection, replication };
+
+template <Padding mode>
+constexpr std::string_view kMode = mode == Padding::reflection ? "Padding::reflection" : "Padding::replication";
 
 /// Which position of a dimension of `size` each position of the padded one shows.
 template <Padding mode>
@@ -86,12 +95,48 @@ void check_padding(const Tensor& self, IntArrayRef padding) {
   }
 }
 
-template <Padding mode, int spatial>
-Tensor pad(const Tensor& self, IntArrayRef padding) {
-  check_padding<mode, spatial>(self, padding);
+/// What kernels cannot count, one dimension after the other.
+template <Padding mode>
+Tensor pad_by_dimensions(const Tensor& self, IntArrayRef padding) {
   return for_padded_dims<mode>(self, self, padding, [](const Tensor& t, int64_t dim, const auto& positions, int64_t) {
     return resample(t, dim, positions);
   });
+}
+
+/// How `self` becomes the padded tensor `out`, innermost dimension of memory first.
+template <int spatial>
+PaddingParams padding_params(const Tensor& out, const Tensor& self, IntArrayRef padding) {
+  PaddingParams params{};
+  for (const int64_t d : inner_to_outer(out)) {
+    const uint32_t i = params.layout.dims++;
+    const int64_t from_last = self.dim() - 1 - d;
+    params.layout.sizes[i] = static_cast<uint32_t>(out.size(d));
+    params.layout.to[i] = static_cast<int32_t>(out.stride(d));
+    params.layout.from[i] = static_cast<int32_t>(self.stride(d));
+    params.before[i] = from_last < spatial ? static_cast<int32_t>(padding[2 * from_last]) : 0;
+    params.size[i] = static_cast<int32_t>(self.size(d));
+  }
+  return params;
+}
+
+template <Padding mode, int spatial>
+Tensor pad(const Tensor& self, IntArrayRef padding) {
+  check_padding<mode, spatial>(self, padding);
+  at::DimVector sizes(self.sizes());
+  for (int i = 0; i < spatial; ++i) sizes[self.dim() - 1 - i] += padding[2 * i] + padding[2 * i + 1];
+  if (!fits_32_bits(self) || c10::multiply_integers(sizes) > std::numeric_limits<int32_t>::max()) {
+    return pad_by_dimensions<mode>(self, padding);
+  }
+  const auto format = self.dim() == spatial + 2 ? self.suggest_memory_format() : at::MemoryFormat::Contiguous;
+  const Tensor out = at::empty(sizes, self.options().memory_format(format));
+  if (out.numel() == 0) return out;
+  const PaddingParams params = padding_params<spatial>(out, self, padding);
+  const bool pads_x = params.before[0] != 0 || params.size[0] != int32_t(params.layout.sizes[0]) ||
+                      params.layout.from[0] != 1;
+  const CopyGrid g(params.layout);
+  launch_threads(kernel("padding", "pad", {bits_type(self.element_size()), kMode<mode>, pads_x ? "true" : "false"}),
+                 g.grid, g.threadgroup, out, self, params);
+  return out;
 }
 
 template <Padding mode, int spatial>

@@ -142,12 +142,25 @@ void multinomial_kernel(at::Tensor& result, const at::Tensor& self, int64_t samp
                    .clamp_max_(self.size(-1) - 1));
 }
 
-/// The order of random 64-bit keys.
+/// Few numbers are put in the order of random 64-bit keys: all permutations are equally likely. Many are permuted by a
+/// kernel that needs no memory but the result.
 at::Tensor& randperm_out(int64_t n, Generator generator, at::Tensor& out) {
   TORCH_CHECK(n >= 0, "n must be non-negative, got", n);
   at::native::check_supported_max_int_with_precision(n, out);
   at::native::resize_output(out, {n});
   if (n == 0) return out;
+  constexpr int64_t kFew = 1 << 12, kMost = int64_t{1} << 30;
+  if (n > kFew && n <= kMost) {
+    const auto rows = static_cast<uint32_t>(std::ceil(std::sqrt(static_cast<double>(n))));
+    const PhiloxState state = reserve_philox(generator, 2);
+    const PermutationParams params{static_cast<int64_t>(state.seed), static_cast<int64_t>(state.offset),
+                                   static_cast<uint32_t>(n), rows,
+                                   Divisor::of(static_cast<uint32_t>((n + rows - 1) / rows))};
+    const at::Tensor result = out.is_contiguous() ? out : at::empty({n}, out.options());
+    launch_threads(kernel("random", "permute", {metal_type(out.scalar_type())}), {static_cast<uint64_t>(n)}, {kThreads},
+                   result, params);
+    return result.is_same(out) ? out : out.copy_(result);
+  }
   const at::Tensor keys = at::empty({n}, out.options().dtype(at::kLong));
   keys.random_(std::numeric_limits<int64_t>::min(), std::nullopt, generator);
   return out.copy_(keys.argsort());

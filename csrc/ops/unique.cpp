@@ -1,5 +1,7 @@
 // Unique values: equal neighbours of a sorted sequence, found with the device's own sort, scan and scatter.
 #include <ATen/WrapDimUtils.h>
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/bincount.h>
 
 #include <algorithm>
 
@@ -35,8 +37,27 @@ Tensors3 nothing_unique_along(const Tensor& self, int64_t dim) {
   return {at::empty(self.sizes(), self.options()), absent(self), absent(self)};
 }
 
+/// Many integers of a narrow range, counted instead of sorted; nothing for others.
+std::optional<Tensors3> unique_by_counts(const Tensor& self, bool return_inverse, bool return_counts) {
+  constexpr int64_t kMany = 1 << 14;
+  const at::ScalarType dtype = self.scalar_type();
+  const bool is_integer = at::isIntegralType(dtype, /*includeBool=*/false) && !at::isBarebonesUnsignedType(dtype);
+  if (self.numel() < kMany || !is_integer) return std::nullopt;
+  const auto [least, greatest] = at::aminmax(self);
+  const int64_t low = least.item<int64_t>();
+  const uint64_t range = static_cast<uint64_t>(greatest.item<int64_t>()) - static_cast<uint64_t>(low);
+  if (range >= static_cast<uint64_t>(self.numel())) return std::nullopt;
+  const Tensor places = self.reshape(-1).to(at::kLong).sub(low);
+  const Tensor counts = at::bincount(places, {}, static_cast<int64_t>(range) + 1);
+  const Tensor present = counts.nonzero().flatten();
+  return Tensors3{present.add(low).to(dtype),
+                  return_inverse ? counts.ne(0).cumsum(0).sub_(1).index_select(0, places).view(self.sizes()) : absent(self),
+                  return_counts ? counts.index_select(0, present) : absent(self)};
+}
+
 Tensors3 unique2(const Tensor& self, bool, bool return_inverse, bool return_counts) {
   if (self.numel() == 0) return nothing_unique(self, return_inverse);
+  if (auto counted = unique_by_counts(self, return_inverse, return_counts)) return *counted;
   const auto [values, order] = self.reshape(-1).sort(/*stable=*/true, 0, false);
   const Runs runs = Runs::of(values);
   return {values.index_select(0, runs.starts()),

@@ -6,16 +6,22 @@
 
 namespace torch_metal {
 
-/// Offset in elements of grid position `p` along `strides`.
-inline int element_offset(constant CopyLayout& layout, constant const int* strides, uint3 p) {
-  int offset = int(p.x) * strides[0] + int(p.y) * strides[1];
+/// A step along x that is not known.
+constant constexpr int kAnyStep = 0x7fffffff;
+
+/// Offset in elements of grid position `p` along `strides`, the first of which is `step` if that is known.
+template <int step = kAnyStep>
+inline long element_offset(constant CopyLayout& layout, constant const int* strides, uint3 p) {
+  int offset = int(p.y) * strides[1];
   uint rest = p.z;
-  for (uint d = 2; d < layout.dims; ++d) {
+  const uint outermost = metal::max(layout.dims, 3u) - 1;
+  for (uint d = 2; d < outermost; ++d) {
     const uint next = rest / layout.sizes[d];
     offset += int(rest - next * layout.sizes[d]) * strides[d];
     rest = next;
   }
-  return offset;
+  offset += int(rest) * strides[outermost];
+  return offset + long(p.x) * (step == kAnyStep ? strides[0] : step);
 }
 
 }  // namespace torch_metal

@@ -1,9 +1,7 @@
 // Parameters of the kernels that draw random numbers, shared by host and kernel.
 #pragma once
 
-#ifndef __METAL__
-#include <cstdint>
-#endif
+#include "divisor.h"
 
 /// Thread t draws from Philox counter `offset + t` and writes elements t, t + stride, t + 2 stride ...: neighbouring
 /// threads write neighbouring elements.
@@ -14,4 +12,13 @@ struct RandomParams {
   float a, b;       ///< of the distribution: bounds, mean and deviation, probability ...
   int64_t base;
   uint64_t range;  ///< of integers: base <= x < base + range; 0 means 2^64
+};
+
+/// A permutation of count numbers, seen as a table of rows x columns, which has at most one row's worth too many. `seed`
+/// and `offset` are Philox's.
+struct PermutationParams {
+  int64_t seed, offset;
+  uint32_t count;
+  uint32_t rows;
+  torch_metal::Divisor columns;
 };
