@@ -1,5 +1,6 @@
 // Fourier transforms along one dimension of dense data [outer, size, inner]: Stockham's algorithm with radices 2, 4, 8
-// and odd primes, one pass over memory for each radix; Bluestein's algorithm for sizes with large prime factors.
+// and odd primes. Short rows (inner = 1) stay in a threadgroup's memory from the first radix to the last; otherwise there
+// is one pass over memory for each radix. Bluestein's algorithm for sizes with large prime factors.
 // Inverse transforms are conjugates of transforms of conjugates.
 #include <metal_stdlib>
 
@@ -50,16 +51,20 @@ static void store_complex(device half2* out, float2 z) { *out = half2(z); }
 static void store_complex(device float* out, float2 z) { *out = z.x; }
 static void store_complex(device half* out, float2 z) { *out = half(z.x); }
 
-/// Element `position` of a row, as the ends of the transform want it.
-template <class In>
-static float2 read(device const In* row, uint position, uint size, uint inner, constant FftEnds& ends) {
-  const bool mirrored = position >= ends.in_size;
+/// Which side has only the first half of the numbers, from 0 to n / 2.
+enum class Half { none, in, out };
+
+/// Element `position` of a row, as the ends of the transform want it. `inside`: it is known to be there.
+template <Half half_of, class In>
+static float2 read(device const In* row, uint position, uint size, uint inner, constant FftEnds& ends,
+                   bool inside = false) {
+  const bool mirrored = half_of == Half::in && !inside && position >= ends.in_size;
   const float2 z = load_complex(row[(mirrored ? size - position : position) * long(inner)]);
   return mirrored != bool(ends.conjugate_in) ? math::conj(z) : z;
 }
-template <class Out>
-static void write(device Out* row, uint position, uint inner, float2 z, constant FftEnds& ends) {
-  if (position >= ends.out_size) return;
+template <Half half_of, class Out>
+static void write(device Out* row, uint position, uint inner, float2 z, constant FftEnds& ends, bool inside = false) {
+  if (half_of == Half::out && !inside && position >= ends.out_size) return;
   z *= ends.scale;
   store_complex(row + position * long(inner), ends.conjugate_out ? math::conj(z) : z);
 }
@@ -130,25 +135,120 @@ struct Butterfly<8> {
   }
 };
 
-/// One thread a butterfly and an inner index (x), an outer index (y).
-template <int radix, class In, class Out>
+/// One thread a butterfly of a row: butterflies and rows are x and y, or, where `columns` are transformed, y and z, and x
+/// is an inner index.
+template <int radix, class In, class Out, Half half_of, bool columns>
 [[kernel]] void fft_pass(device Out* out [[buffer(0)]], device const In* in [[buffer(1)]],
                          device const float2* roots [[buffer(2)]], constant FftPass& p [[buffer(3)]],
-                         uint2 id [[thread_position_in_grid]]) {
-  const uint stride = p.size / radix, inner_size = p.inner.value;
-  uint j = id.x;
-  const uint inner = p.inner.split(j);
+                         uint3 id [[thread_position_in_grid]]) {
+  const uint stride = p.size / radix, inner_size = columns ? p.inner : 1, inner = columns ? id.x : 0;
+  const uint j = columns ? id.y : id.x, outer = columns ? id.z : id.y;
   uint block = j;
   const uint k = p.done.split(block);
-  in += id.y * long(p.ends.in_size) * inner_size + inner;
-  out += id.y * long(p.ends.out_size) * inner_size + inner;
+  in += outer * long(p.ends.in_size) * inner_size + inner;
+  out += outer * long(p.ends.out_size) * inner_size + inner;
   float2 v[radix];
-  for (int i = 0; i < radix; ++i) v[i] = read(in, j + i * stride, p.size, inner_size, p.ends);
+  for (int i = 0; i < radix; ++i) v[i] = read<half_of>(in, j + i * stride, p.size, inner_size, p.ends);
   const uint turn = k * (stride / p.done.value);
   for (int i = 1; i < radix; ++i) v[i] = math::mul(v[i], roots[i * turn]);
   Butterfly<radix>::apply(v, roots, stride);
   const uint to = block * p.done.value * radix + k;
-  for (int i = 0; i < radix; ++i) write(out, to + i * p.done.value, inner_size, v[i], p.ends);
+  for (int i = 0; i < radix; ++i) write<half_of>(out, to + i * p.done.value, inner_size, v[i], p.ends);
+}
+
+/// A row between two passes. Real and imaginary parts apart, so that neighbours are next to each other.
+template <int n, int first_radix>
+struct RowMemory {
+  // One more, so that columns do not meet in one bank; where that does not fit, they do.
+  static constexpr constant int pitch = n / first_radix + (n < 2048 ? 1 : 0);
+  float real[first_radix * pitch];
+  float imaginary[first_radix * pitch];
+
+  /// Where number q is, after so many numbers are `done`. What the first pass makes is stored output by output: in
+  /// order, neighbours would be first_radix apart.
+  template <int done>
+  static uint at(uint q) {
+    return done == first_radix ? q % first_radix * pitch + q / first_radix : q;
+  }
+};
+
+/// The passes of a row, from the one that follows `done` numbers on. `twiddles` are what a pass multiplies its inputs
+/// with, butterfly by butterfly, of one pass after the other but for the first one.
+template <int n, int done, int radix, int... rest>
+struct RowPasses {
+  static constexpr constant uint stride = n / radix;
+  static constexpr constant bool is_last = sizeof...(rest) == 0;
+
+  /// Whether what comes of, or goes to, place i of every butterfly in the first or last pass is.
+  static bool in_first_half(uint i) { return 2 * (i + 1) <= radix; }
+
+  static void write_twiddles(device float2* twiddles, uint thread_index, uint threads) {
+    if constexpr (done > 1) {
+      for (uint j = thread_index; j < stride; j += threads)
+        for (int i = 1; i < radix; ++i)
+          twiddles[(i - 1) * stride + j] = root_of_unity(uint(i) * (j % done), radix * done);
+      twiddles += (radix - 1) * stride;
+    }
+    if constexpr (!is_last) RowPasses<n, done * radix, rest...>::write_twiddles(twiddles, thread_index, threads);
+  }
+
+  template <class Load, class Store, class Memory>
+  static void run(Load load, Store store, threadgroup Memory& from, threadgroup Memory& to, device const float2* roots,
+                  device const float2* twiddles, uint lane) {
+#pragma clang loop unroll(disable)
+    for (uint group = 0; group < stride; group += 32) {
+      const uint j = group + lane;
+      if (stride % 32 != 0 && j >= stride) continue;
+      float2 v[radix];
+      if constexpr (done == 1) {
+        for (uint i = 0; i < radix; ++i) v[i] = load(j + i * stride, in_first_half(i));
+      } else {
+        for (uint i = 0; i < radix; ++i) {
+          const uint at = Memory::template at<done>(j + i * stride);
+          v[i] = float2(from.real[at], from.imaginary[at]);
+        }
+        for (uint i = 1; i < radix; ++i) v[i] = math::mul(v[i], twiddles[(i - 1) * stride + j]);
+      }
+      Butterfly<radix>::apply(v, roots, stride);
+      const uint k = j % done, first = (j - k) * radix + k;
+      for (uint i = 0; i < radix; ++i) {
+        if constexpr (is_last) {
+          store(first + i * done, v[i], in_first_half(i));
+        } else {
+          const uint at = Memory::template at<done * radix>(first + i * done);
+          to.real[at] = v[i].x;
+          to.imaginary[at] = v[i].y;
+        }
+      }
+    }
+    if constexpr (!is_last) {
+      simdgroup_barrier(mem_flags::mem_threadgroup);
+      device const float2* const next = done > 1 ? twiddles + (radix - 1) * stride : twiddles;
+      RowPasses<n, done * radix, rest...>::run(load, store, to, from, roots, next, lane);
+    }
+  }
+};
+
+/// The roots of n, then the twiddles of row passes.
+template <int n, int... radices>
+[[kernel]] void fft_row_twiddles(device float2* table [[buffer(0)]], uint thread_index [[thread_position_in_grid]],
+                                 uint threads [[threads_per_grid]]) {
+  for (uint k = thread_index; k < uint(n); k += threads) table[k] = root_of_unity(k, n);
+  RowPasses<n, 1, radices...>::write_twiddles(table + n, thread_index, threads);
+}
+
+/// One SIMD-group a row of n numbers.
+template <class In, class Out, Half half_of, int n, int first_radix, int... radices>
+[[kernel]] void fft_rows(device Out* out [[buffer(0)]], device const In* in [[buffer(1)]],
+                         device const float2* table [[buffer(2)]], constant FftEnds& ends [[buffer(3)]],
+                         uint row [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+  threadgroup RowMemory<n, first_radix> memory[2];
+  in += row * long(ends.in_size);
+  out += row * long(ends.out_size);
+  RowPasses<n, 1, first_radix, radices...>::run(
+      [&](uint position, bool inside) { return read<half_of>(in, position, n, 1, ends, inside); },
+      [&](uint position, float2 z, bool inside) { write<half_of>(out, position, 1, z, ends, inside); }, memory[0],
+      memory[1], table, table + n, lane);
 }
 
 /// exp(-pi i k^2 / n)
@@ -170,7 +270,7 @@ template <class In>
   in += id.y * long(p.ends.in_size) * p.inner.value + inner;
   float2 z = 0;
   if (position < p.size) {
-    z = math::mul(read(in, position, p.size, p.inner.value, p.ends), chirp(position, p.size));
+    z = math::mul(read<Half::in>(in, position, p.size, p.inner.value, p.ends), chirp(position, p.size));
   }
   out[id.y * long(p.padded) * p.inner.value + id.x] = z;
 }
@@ -192,5 +292,5 @@ template <class Out>
   const uint inner = p.inner.split(position);
   const float2 z = in[id.y * long(p.padded) * p.inner.value + id.x];
   out += id.y * long(p.ends.out_size) * p.inner.value + inner;
-  write(out, position, p.inner.value, math::mul(z, chirp(position, p.size)), p.ends);
+  write<Half::out>(out, position, p.inner.value, math::mul(z, chirp(position, p.size)), p.ends);
 }

@@ -3,6 +3,7 @@
 #include <ATen/native/SpectralOpsUtils.h>
 #include <ATen/ops/empty.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -19,14 +20,19 @@ using at::Tensor;
 /// The largest prime that is transformed directly: the cost, and the size of the kernel, is the square of that.
 constexpr uint32_t kLargestRadix = 13;
 
-/// Radices whose product is n, {1} for 1; nothing if a prime factor is too large.
-std::vector<uint32_t> radices_of(uint32_t n) {
+/// Rows that are transformed in a threadgroup's memory, which has room for two of them.
+constexpr uint32_t kShortestRow = 64, kLongestRow = 2048;
+
+/// Radices whose product is n, {1} for 1, powers of two up to `most`; nothing if a prime factor is too large.
+std::vector<uint32_t> radices_of(uint32_t n, uint32_t most = 8) {
   std::vector<uint32_t> radices;
   const auto take = [&](uint32_t radix) {
     for (; n % radix == 0; n /= radix) radices.push_back(radix);
   };
   if (n == 1) return {1};
-  for (const uint32_t power : {8, 4, 2}) take(power);
+  for (const uint32_t power : {8, 4, 2}) {
+    if (power <= most) take(power);
+  }
   for (uint32_t radix = 3; radix <= kLargestRadix; radix += 2) take(radix);
   if (n > 1) return {};
   return radices;
@@ -43,6 +49,9 @@ uint32_t smooth_size(uint64_t n) {
     }
   return static_cast<uint32_t>(best);
 }
+
+/// What Bluestein's algorithm pads n numbers to: short rows are fastest as powers of two.
+uint32_t padded_size(uint64_t n) { return n <= kLongestRow ? std::bit_ceil(static_cast<uint32_t>(n)) : smooth_size(n); }
 
 /// A transform of `size` along one dimension of dense tensors [outer, size, inner].
 struct Transform {
@@ -63,10 +72,38 @@ constexpr Extent kThreadgroup{64};
 
 void transform(const Transform& t, const Tensor& in, const Tensor& out);
 
+std::string_view half_of(const FftEnds& ends, uint32_t size) {
+  return ends.in_size < size ? "Half::in" : ends.out_size < size ? "Half::out" : "Half::none";
+}
+
+bool has_short_rows(const Transform& t) {
+  return t.inner == 1 && t.size >= kShortestRow && t.size <= kLongestRow;
+}
+
+void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& out) {
+  constexpr uint32_t kLanes = 32;
+  // A radix that leaves a butterfly for each lane, or nearly so.
+  const std::vector<uint32_t> radices = radices_of(t.size, std::max(t.size / kLanes, 4u));
+  std::vector<std::string> numbers{std::to_string(t.size)};
+  for (const uint32_t radix : radices) numbers.push_back(std::to_string(radix));
+  const std::vector<std::string_view> shape(numbers.begin(), numbers.end());
+  std::vector<std::string_view> arguments{metal_type(in.scalar_type()), metal_type(out.scalar_type()),
+                                          half_of(t.ends, t.size)};
+  arguments.insert(arguments.end(), shape.begin(), shape.end());
+
+  const Tensor table = at::empty({int64_t(t.size), int64_t(radices.size())}, in.options().dtype(at::kComplexFloat));
+  launch_threads(kernel("fft", "fft_row_twiddles", shape), {t.size}, kThreadgroup, table);
+  const Kernel& rows = kernel("fft", "fft_rows", arguments);
+  for_each_group_range(t.outer, kLanes, [&](uint64_t first, uint64_t count) {
+    launch_groups(rows, {count}, {kLanes}, elements_from(out, first * t.ends.out_size),
+                  elements_from(in, first * t.ends.in_size), table, t.ends);
+  });
+}
+
 void stockham(const Transform& t, const std::vector<uint32_t>& radices, const Tensor& in, const Tensor& out) {
   const Tensor roots = at::empty({t.size}, in.options().dtype(at::kComplexFloat));
   launch_threads(kernel("fft", "fft_roots"), {t.size}, kThreadgroup, roots, t.size);
-  FftPass pass{t.size, Divisor::of(t.inner), {}, {}};
+  FftPass pass{t.size, t.inner, {}, {}};
   Tensor current = in;
   uint32_t done = 1;
   for (size_t i = 0; i < radices.size(); ++i) {
@@ -75,16 +112,21 @@ void stockham(const Transform& t, const std::vector<uint32_t>& radices, const Te
     pass.ends = {first ? t.ends.in_size : t.size, last ? t.ends.out_size : t.size, first && t.ends.conjugate_in,
                  last && t.ends.conjugate_out, last ? t.ends.scale : 1};
     const Tensor result = last ? out : t.empty(in);
+    const bool columns = t.inner > 1;
+    const uint64_t butterflies = t.size / radices[i];
+    const Extent grid = columns ? Extent{t.inner, butterflies, t.outer} : Extent{butterflies, t.outer};
+    const uint64_t x = std::min(grid.x, kThreadgroup.x);
     launch_threads(kernel("fft", "fft_pass", {std::to_string(radices[i]), metal_type(current.scalar_type()),
-                                              metal_type(result.scalar_type())}),
-                   t.threads(t.size / radices[i]), kThreadgroup, result, current, roots, pass);
+                                              metal_type(result.scalar_type()), half_of(pass.ends, t.size),
+                                              columns ? "true" : "false"}),
+                   grid, {x, std::min(grid.y, kThreadgroup.x / x)}, result, current, roots, pass);
     done *= radices[i];
     current = result;
   }
 }
 
 void bluestein(const Transform& t, const Tensor& in, const Tensor& out) {
-  const Transform padded = t.resized(smooth_size(2 * uint64_t{t.size} - 1));
+  const Transform padded = t.resized(padded_size(2 * uint64_t{t.size} - 1));
   const ChirpParams params{t.size, padded.size, Divisor::of(t.inner), t.ends};
   Transform filter_transform = padded;
   filter_transform.outer = filter_transform.inner = 1;
@@ -109,6 +151,7 @@ void bluestein(const Transform& t, const Tensor& in, const Tensor& out) {
 void transform(const Transform& t, const Tensor& in, const Tensor& out) {
   const std::vector<uint32_t> radices = radices_of(t.size);
   if (radices.empty()) return bluestein(t, in, out);
+  if (has_short_rows(t)) return transform_short_rows(t, in, out);
   stockham(t, radices, in, out);
 }
 

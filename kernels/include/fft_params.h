@@ -17,7 +17,7 @@ struct FftEnds {
 /// A pass of Stockham's algorithm.
 struct FftPass {
   uint32_t size;
-  Divisor inner;
+  uint32_t inner;
   Divisor done;  ///< the product of the radices of earlier passes
   FftEnds ends;
 };
