@@ -88,8 +88,17 @@ kernel void normalization_sums_columns(
   emit<Op>(acc, group.y * p.sizes[p.reduced] + column, group.z, sums, product_sums, partials, p);
 }
 
+/// Element i of operand n along the first dimension. Bit n of `unit`: its elements are next to each other, otherwise it is
+/// the same for all; kAnyStride if that is not known.
+constant constexpr uint kAnyStride = ~0u;
+template <uint unit, class T>
+static device T& element_of(device T* operand, uint n, uint i, constant NormalizationParams& p) {
+  if constexpr (unit == kAnyStride) return operand[long(i) * p.strides[n][0]];
+  return operand[(unit >> n & 1) ? i : 0];
+}
+
 /// (x - mean) * rstd * weight + bias.
-template <class T, class W>
+template <class T, class W, uint unit>
 kernel void normalize(device T* out [[buffer(0)]], device const T* x [[buffer(1)]],
                       device const float* mean [[buffer(2)]], device const float* deviation [[buffer(3)]],
                       device const W* weight [[buffer(4)]], device const W* bias [[buffer(5)]],
@@ -97,13 +106,12 @@ kernel void normalize(device T* out [[buffer(0)]], device const T* x [[buffer(1)
   long at[6] = {};
   advance_all(at, 6, position.y, p);
   const uint i = position.x;
-  float rstd = strided_load(deviation + at[3], i, p.strides[3][0]);
+  float rstd = element_of<unit>(deviation + at[3], 3, i, p);
   if (p.epsilon >= 0) rstd = 1 / precise::sqrt(rstd + p.epsilon);
-  float y =
-      (float(strided_load(x + at[1], i, p.strides[1][0])) - strided_load(mean + at[2], i, p.strides[2][0])) * rstd;
-  if (p.has_weight) y *= float(strided_load(weight + at[4], i, p.strides[4][0]));
-  if (p.has_bias) y += float(strided_load(bias + at[5], i, p.strides[5][0]));
-  out[at[0] + long(i) * p.strides[0][0]] = T(y);
+  float y = (float(element_of<unit>(x + at[1], 1, i, p)) - element_of<unit>(mean + at[2], 2, i, p)) * rstd;
+  if (p.has_weight) y *= float(element_of<unit>(weight + at[4], 4, i, p));
+  if (p.has_bias) y += float(element_of<unit>(bias + at[5], 5, i, p));
+  element_of<unit>(out + at[0], 0, i, p) = T(y);
 }
 
 /// Layer normalisation of dense rows in one go: one threadgroup for each row.
@@ -143,7 +151,7 @@ kernel void layer_norm(device const T* x [[buffer(0)]], device T* out [[buffer(1
 }
 
 /// The gradient of `normalize` by x.
-template <class T, class W>
+template <class T, class W, uint unit>
 kernel void normalize_backward(device T* out [[buffer(0)]], device const T* grad [[buffer(1)]],
                                device const T* x [[buffer(2)]], device const float* mean [[buffer(3)]],
                                device const float* rstds [[buffer(4)]], device const W* weight [[buffer(5)]],
@@ -153,17 +161,16 @@ kernel void normalize_backward(device T* out [[buffer(0)]], device const T* grad
   long at[8] = {};
   advance_all(at, 8, position.y, p);
   const uint i = position.x;
-  const float rstd = strided_load(rstds + at[4], i, p.strides[4][0]);
-  const float w = p.has_weight ? float(strided_load(weight + at[5], i, p.strides[5][0])) : 1;
-  float g = w * float(strided_load(grad + at[1], i, p.strides[1][0]));
+  const float rstd = element_of<unit>(rstds + at[4], 4, i, p);
+  const float w = p.has_weight ? float(element_of<unit>(weight + at[5], 5, i, p)) : 1;
+  float g = w * float(element_of<unit>(grad + at[1], 1, i, p));
   if (p.scale > 0) {
-    const float normalized =
-        (float(strided_load(x + at[2], i, p.strides[2][0])) - strided_load(mean + at[3], i, p.strides[3][0])) * rstd;
-    const float sum = strided_load(sums + at[6], i, p.strides[6][0]);
-    const float product_sum = strided_load(product_sums + at[7], i, p.strides[7][0]);
-    g -= (p.weighted ? 1 : w) * (sum + normalized * product_sum) * p.scale;
+    const float centred = float(element_of<unit>(x + at[2], 2, i, p)) - element_of<unit>(mean + at[3], 3, i, p);
+    const float sum = element_of<unit>(sums + at[6], 6, i, p);
+    const float product_sum = element_of<unit>(product_sums + at[7], 7, i, p);
+    g -= (p.weighted ? 1 : w) * (sum + centred * rstd * product_sum) * p.scale;
   }
-  out[at[0] + long(i) * p.strides[0][0]] = T(g * rstd);
+  element_of<unit>(out + at[0], 0, i, p) = T(g * rstd);
 }
 
 /// After the moments of a batch: 1 / sqrt(variance + epsilon), and the running mean and variance moved towards it.

@@ -161,6 +161,26 @@ template <class T>
   grad_in[offset_of(params.in_layout, id, place)] = T(sum);
 }
 
+/// One thread an output element: its gradient goes to the input element that it chose, which no other output can have
+/// chosen. What nobody chose is zero before. `dense`: the pixels of a plane are in order in every tensor.
+template <class T, bool dense>
+[[kernel]] void max_pool_scatter(device T* grad_in [[buffer(0)]], device const T* grad_out [[buffer(1)]],
+                                 device const long* indices [[buffer(2)]], constant PoolingParams& params [[buffer(3)]],
+                                 uint3 id [[thread_position_in_grid]]) {
+  const auto pixel_offset = [](constant VolumeLayout& layout, constant Divisor* sizes, uint pixel) {
+    if constexpr (dense) return ulong(pixel);
+    const Place place(sizes, pixel);
+    return ulong(spatial_offset(layout, place.position[0], place.position[1], place.position[2]));
+  };
+  grad_in += plane_offset(params.in_layout, id);
+  grad_out += plane_offset(params.out_layout, id);
+  indices += plane_offset(params.index_layout, id);
+  const ulong pixel = indices[pixel_offset(params.index_layout, params.out, id.x)];
+  if (pixel >= ulong(params.in[0].value) * params.in[1].value * params.in[2].value) return;
+  grad_in[pixel_offset(params.in_layout, params.in, uint(pixel))] =
+      grad_out[pixel_offset(params.out_layout, params.out, id.x)];
+}
+
 /// One thread an output element.
 template <class T>
 [[kernel]] void average_pool(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],

@@ -44,18 +44,21 @@ struct Int4Weights {
     const float2 s = affine(n, block);
     return (float(q) - 8) * s.x + s.y;
   }
-  /// A byte a lane: 64 weights at once, in one or two groups.
+  /// What a lane's byte of weights, of those from `block` on, adds to a product.
+  float pair_product(device const T* a, uint n, uint block, uint lane, float2 s) const {
+    const uint pair = (values + (size_t(n) * p.k + block) / 2)[lane];
+    const float left = float((a + block)[2 * lane]), right = float((a + block)[2 * lane + 1]);
+    return s.x * (left * (float(pair >> 4) - 8) + right * (float(pair & 15) - 8)) + s.y * (left + right);
+  }
+  /// A byte a lane: 64 weights at once, in one or two groups. Rows are multiples of 32.
   float dot(device const T* a, uint n, uint lane) const {
     float sum = 0;
-    for (uint block = 0; block < p.k; block += 2 * kSimdWidth) {
-      const uint k = block + 2 * lane;
-      const float2 first = affine(n, block), second = affine(n, min(block + kSimdWidth, p.k - 1));
-      if (k >= p.k) continue;
-      const float2 s = lane < kSimdWidth / 2 ? first : second;
-      const uint pair = values[(size_t(n) * p.k + block) / 2 + lane];
-      const float left = float(a[k]), right = float(a[k + 1]);
-      sum += s.x * (left * (float(pair >> 4) - 8) + right * (float(pair & 15) - 8)) + s.y * (left + right);
+    uint block = 0;
+    for (; block + 2 * kSimdWidth <= p.k; block += 2 * kSimdWidth) {
+      const float2 first = affine(n, block), second = affine(n, block + kSimdWidth);
+      sum += pair_product(a, n, block, lane, lane < kSimdWidth / 2 ? first : second);
     }
+    if (block + 2 * lane < p.k) sum += pair_product(a, n, block, lane, affine(n, block));
     return sum;
   }
   float scaled(uint, float sum) const { return sum; }

@@ -1,4 +1,6 @@
 // Elements in reverse order: copies whose source has negative strides.
+#include "ops/flip.h"
+
 #include <ATen/WrapDimUtilsMulti.h>
 #include <ATen/ops/empty_like.h>
 
@@ -18,7 +20,7 @@ using at::Tensor;
 using DimensionSet = std::bitset<at::dim_bitset_size>;
 
 /// A copy whose source has negative strides.
-void flip_into(const Tensor& out, const Tensor& self, const DimensionSet& flipped) {
+void flip_at_once(const Tensor& out, const Tensor& self, const DimensionSet& flipped) {
   CopyLayout layout{};
   BufferRange in = buffer_range(self);
   for (const int64_t d : inner_to_outer(out)) {
@@ -34,7 +36,7 @@ void flip_into(const Tensor& out, const Tensor& self, const DimensionSet& flippe
 /// Elements from the first to the last of a dimension, without the first.
 int64_t extent(const Tensor& tensor, int64_t dim) { return (tensor.size(dim) - 1) * tensor.stride(dim); }
 
-/// flip_into by parts that kernels can count and walk.
+/// flip_at_once by parts that kernels can count and walk.
 void flip_by_parts(const Tensor& out, const Tensor& self, const DimensionSet& flipped) {
   const auto part = [&](int64_t dim, int64_t begin, int64_t size) {
     const int64_t from = flipped[dim] ? self.size(dim) - begin - size : begin;
@@ -55,15 +57,21 @@ void flip_by_parts(const Tensor& out, const Tensor& self, const DimensionSet& fl
     part(dim, 0, half);
     part(dim, half, out.size(dim) - half);
   } else {
-    flip_into(out, self, flipped);
+    flip_at_once(out, self, flipped);
   }
 }
 
-/// Elements in reverse order.
+}  // namespace
+
+void flip_into(const Tensor& out, const Tensor& self, at::IntArrayRef dims) {
+  if (out.numel() > 0) flip_by_parts(out, self, at::dim_list_to_bitset(dims, self.dim()));
+}
+
+namespace {
+
 Tensor flip(const Tensor& self, at::IntArrayRef dims) {
   const Tensor out = at::empty_like(self);
-  const auto flipped = at::dim_list_to_bitset(dims, self.dim());
-  if (out.numel() > 0) flip_by_parts(out, self, flipped);
+  flip_into(out, self, dims);
   return out;
 }
 

@@ -41,7 +41,9 @@ Tensor counts_of(const Tensor& values, int64_t bins) {
   const Tensor counts = at::zeros({bins}, values.options().dtype(at::kInt));  // the device has no 64-bit atomics
   if (size == 0 || bins == 0) return counts.to(at::kLong);
   constexpr uint64_t kThreads = 256, kMaxGroups = 256;
-  const uint64_t groups = std::min<uint64_t>(kMaxGroups, (size + 4 * kThreads - 1) / (4 * kThreads));
+  // A group has a good deal more values than counts of its own.
+  const uint64_t least = std::max(4 * kThreads, 8 * std::min<uint64_t>(bins, kGroupBins));
+  const uint64_t groups = std::min<uint64_t>(kMaxGroups, (size + least - 1) / least);
   const CountParams params{uint64_t(size), (size + groups - 1) / groups, uint64_t(bins)};
   launch_groups(kernel("histogram", "count_values", {metal_type(values.scalar_type())}), {groups}, {kThreads},
                 values.contiguous(), counts, params);

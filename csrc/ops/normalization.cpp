@@ -29,6 +29,20 @@ Tensor float_like(const Tensor& x, IntArrayRef sizes) { return at::empty(sizes, 
 
 // ---- On tensors that broadcast together: x has the full shape, statistics and weights have ones in it ----
 
+/// The template argument `unit` of those kernels.
+std::string unit_strides(const NormalizationParams& params, int operands) {
+  uint32_t unit = 0;
+  for (int i = 0; i < operands; ++i) {
+    const auto stride = params.strides[i][0];
+    if (stride == 1) {
+      unit |= 1u << i;
+    } else if (stride != 0 || i == 0) {
+      return "kAnyStride";
+    }
+  }
+  return std::to_string(unit) + "u";
+}
+
 /// Launches normalize or normalize_backward; the first operand is the output.
 template <class... Operands>
 void launch_normalization(const std::string& function, const Tensor& weight, NormalizationParams params,
@@ -53,7 +67,8 @@ void launch_normalization(const std::string& function, const Tensor& weight, Nor
   TORCH_CHECK_NOT_IMPLEMENTED(rows < (uint64_t{1} << 32), "metal: normalisation of more than 2^32 rows");
   const uint64_t x = std::min<uint64_t>(width, 64);
   const auto weight_type = weight.defined() ? weight.scalar_type() : at::kFloat;
-  const Kernel& k = kernel("normalization", function, {metal_type(iterator.dtype(0)), metal_type(weight_type)});
+  const Kernel& k = kernel("normalization", function, {metal_type(iterator.dtype(0)), metal_type(weight_type),
+                                                      unit_strides(params, iterator.ntensors())});
   launch_threads(k, {width, rows}, {x, 64 / x}, operands..., params);
 }
 

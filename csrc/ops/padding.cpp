@@ -8,14 +8,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
-#include <string_view>
 
-#include "ops/copy_layout.h"
+#include "ops/flip.h"
 #include "ops/resample.h"
 #include "ops/structured.h"
-#include "padding_params.h"
-#include "runtime/launch.h"
 
 namespace torch_metal {
 namespace {
@@ -24,9 +20,6 @@ using at::IntArrayRef;
 using at::Tensor;
 
 enum class Padding { reflection, replication };
-
-template <Padding mode>
-constexpr std::string_view kMode = mode == Padding::reflection ? "Padding::reflection" : "Padding::replication";
 
 /// Which position of a dimension of `size` each position of the padded one shows.
 template <Padding mode>
@@ -95,48 +88,56 @@ void check_padding(const Tensor& self, IntArrayRef padding) {
   }
 }
 
-/// What kernels cannot count, one dimension after the other.
-template <Padding mode>
-Tensor pad_by_dimensions(const Tensor& self, IntArrayRef padding) {
-  return for_padded_dims<mode>(self, self, padding, [](const Tensor& t, int64_t dim, const auto& positions, int64_t) {
-    return resample(t, dim, positions);
-  });
+/// Writes `from` to `to`, in reverse order along `dim`. Slices are faster than threads for each of a few elements.
+void mirror(const Tensor& to, const Tensor& from, int64_t dim) {
+  constexpr int64_t kFew = 16;
+  const int64_t size = to.size(dim);
+  if (size > kFew) return flip_into(to, from, dim);
+  for (int64_t i = 0; i < size; ++i) to.select(dim, i).copy_(from.select(dim, size - 1 - i));
 }
 
-/// How `self` becomes the padded tensor `out`, innermost dimension of memory first.
-template <int spatial>
-PaddingParams padding_params(const Tensor& out, const Tensor& self, IntArrayRef padding) {
-  PaddingParams params{};
-  for (const int64_t d : inner_to_outer(out)) {
-    const uint32_t i = params.layout.dims++;
-    const int64_t from_last = self.dim() - 1 - d;
-    params.layout.sizes[i] = static_cast<uint32_t>(out.size(d));
-    params.layout.to[i] = static_cast<int32_t>(out.stride(d));
-    params.layout.from[i] = static_cast<int32_t>(self.stride(d));
-    params.before[i] = from_last < spatial ? static_cast<int32_t>(padding[2 * from_last]) : 0;
-    params.size[i] = static_cast<int32_t>(self.size(d));
+/// Fills `before` positions and `after` positions of `out` along `dim` from those between.
+template <Padding mode>
+void fill_padding(const Tensor& out, int64_t dim, int64_t before, int64_t after) {
+  const int64_t end = out.size(dim) - after;
+  const Tensor first = out.narrow(dim, 0, before), last = out.narrow(dim, end, after);
+  if constexpr (mode == Padding::reflection) {
+    mirror(first, out.narrow(dim, before + 1, before), dim);
+    mirror(last, out.narrow(dim, end - 1 - after, after), dim);
+  } else {
+    first.copy_(out.narrow(dim, before, 1).expand_as(first));
+    last.copy_(out.narrow(dim, end - 1, 1).expand_as(last));
   }
-  return params;
+}
+
+/// One dimension after the other, in the result itself. Nothing is cut off.
+template <Padding mode, int spatial>
+Tensor pad_in_place(const Tensor& self, IntArrayRef padding) {
+  at::DimVector sizes(self.sizes());
+  for (int i = 0; i < spatial; ++i) sizes[self.dim() - 1 - i] += padding[2 * i] + padding[2 * i + 1];
+  const auto format = self.dim() == spatial + 2 ? self.suggest_memory_format() : at::MemoryFormat::Contiguous;
+  const Tensor out = at::empty(sizes, self.options().memory_format(format));
+  Tensor parts[spatial + 1];  // of the result: with all padding, without that of the last dimensions that are done first
+  parts[spatial] = out;
+  for (int i = spatial; i-- > 0;) {
+    const int64_t dim = self.dim() - 1 - i;
+    parts[i] = parts[i + 1].narrow(dim, padding[2 * i], self.size(dim));
+  }
+  parts[0].copy_(self);
+  for (int i = 0; i < spatial; ++i) {
+    fill_padding<mode>(parts[i + 1], self.dim() - 1 - i, padding[2 * i], padding[2 * i + 1]);
+  }
+  return out;
 }
 
 template <Padding mode, int spatial>
 Tensor pad(const Tensor& self, IntArrayRef padding) {
   check_padding<mode, spatial>(self, padding);
-  at::DimVector sizes(self.sizes());
-  for (int i = 0; i < spatial; ++i) sizes[self.dim() - 1 - i] += padding[2 * i] + padding[2 * i + 1];
-  if (!fits_32_bits(self) || c10::multiply_integers(sizes) > std::numeric_limits<int32_t>::max()) {
-    return pad_by_dimensions<mode>(self, padding);
-  }
-  const auto format = self.dim() == spatial + 2 ? self.suggest_memory_format() : at::MemoryFormat::Contiguous;
-  const Tensor out = at::empty(sizes, self.options().memory_format(format));
-  if (out.numel() == 0) return out;
-  const PaddingParams params = padding_params<spatial>(out, self, padding);
-  const bool pads_x = params.before[0] != 0 || params.size[0] != int32_t(params.layout.sizes[0]) ||
-                      params.layout.from[0] != 1;
-  const CopyGrid g(params.layout);
-  launch_threads(kernel("padding", "pad", {bits_type(self.element_size()), kMode<mode>, pads_x ? "true" : "false"}),
-                 g.grid, g.threadgroup, out, self, params);
-  return out;
+  const bool cuts = std::any_of(padding.begin(), padding.end(), [](int64_t count) { return count < 0; });
+  if (!cuts) return pad_in_place<mode, spatial>(self, padding);
+  return for_padded_dims<mode>(self, self, padding, [](const Tensor& t, int64_t dim, const auto& positions, int64_t) {
+    return resample(t, dim, positions);
+  });
 }
 
 template <Padding mode, int spatial>

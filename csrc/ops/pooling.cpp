@@ -100,11 +100,34 @@ void max_pool(const Tensor& in, const Windows& windows, const Tensor& out, const
   launch_threads(pooling_kernel("max_pool", out), elements_of(to), kThreadgroup, out, indices, in, params);
 }
 
+/// Whether an input element may be in several windows.
+bool overlap(const PoolingParams& params) {
+  for (int d = 0; d < 3; ++d) {
+    const uint64_t window = uint64_t(params.window[d] - 1) * params.dilation[d] + 1;
+    if (params.adaptive ? params.in[d].value % params.out[d].value != 0 : params.stride[d].value < window) return true;
+  }
+  return false;
+}
+
+/// Whether the pixels of each plane are in order.
+bool has_dense_planes(const Tensor& volumes) {
+  return volumes.stride(4) == 1 && volumes.stride(3) == volumes.size(4) &&
+         volumes.stride(2) == volumes.size(3) * volumes.size(4);
+}
+
 void max_pool_backward(const Tensor& grad_out, const Tensor& indices, const Windows& windows, const Tensor& grad_in) {
   if (grad_in.numel() == 0) return;
   const Tensor from = as_volumes(grad_out, windows.spatial), to = as_volumes(grad_in, windows.spatial);
   PoolingParams params = windows.params(to, from);
-  params.index_layout = layout_of(as_volumes(indices, windows.spatial));
+  const Tensor chosen = as_volumes(indices, windows.spatial);
+  params.index_layout = layout_of(chosen);
+  if (from.numel() > 0 && !overlap(params)) {
+    grad_in.zero_();
+    const bool dense = has_dense_planes(from) && has_dense_planes(to) && has_dense_planes(chosen);
+    launch_threads(kernel("pooling", "max_pool_scatter", {metal_type(grad_in.scalar_type()), dense ? "true" : "false"}),
+                   elements_of(from), kThreadgroup, grad_in, grad_out, indices, params);
+    return;
+  }
   launch_threads(pooling_kernel("max_pool_backward", grad_in), elements_of(to), kThreadgroup, grad_in, grad_out,
                  indices, params);
 }
