@@ -1,5 +1,6 @@
 """Times two ways to do the same work, interleaved, so that a machine that is slow for a while is slow for both."""
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -7,9 +8,23 @@ from dataclasses import dataclass
 
 import torch
 
+from torch_metal import backends
+
 SAMPLE_SECONDS = 2e-4  # shorter calls are repeated within one sample
 MIN_SAMPLES = 7
 MAX_SAMPLES = 101
+
+
+def add_library_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--library", choices=backends.LIBRARIES, default="automatic", help="for products and convolutions on metal"
+    )
+
+
+def prefer_library(library: str) -> None:
+    """Measures with one library of torch_metal.backends for all families."""
+    for family in backends.FAMILIES:
+        backends.preferred_library(family, library)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch_metal
 from bench import plots
 from bench.architectures import WORKLOADS, Workload
 from bench.architectures.language import generate
-from bench.measure import MIN_SAMPLES, Timing, compare
+from bench.measure import MIN_SAMPLES, Timing, add_library_argument, compare, prefer_library
 from bench.peak_memory import peak_memory
 
 TARGET = {"f32": 1.15, "bf16": 1.0}
@@ -108,13 +108,14 @@ def _chosen(name: str, words: list[str]) -> bool:
 
 
 def print_results(results: list[dict]) -> None:
-    print(f"{'':26}{'batch':>6}{'metal ms':>10}{'cpu ms':>10}{'ratio':>8}{'metal GB':>10}{'cpu GB':>8}{'msl calls':>11}")
+    print(f"{'':26}{'batch':>6}{'metal ms':>10}{'cpu ms':>10}{'ratio':>8}{'metal GB':>10}{'cpu GB':>8}{'msl':>8}{'graph':>7}")
     for r in results:
         times = f"{1e3 * r['metal_seconds']:10.1f}{1e3 * r['cpu_seconds']:10.1f}{r['ratio']:8.2f}"
         memory = f"{'':18}"
         if "cpu_peak_bytes" in r:
             memory = f"{r['metal_peak_bytes'] / 1e9:10.2f}{r['cpu_peak_bytes'] / 1e9:8.2f}"
-        print(f"{r['name']:26}{r['batch']:>6}{times}{memory}{r['routes']['msl']:>11}")
+        routes = f"{r['routes']['msl']:>8}{r['routes']['mps_graph']:>7}"
+        print(f"{r['name']:26}{r['batch']:>6}{times}{memory}{routes}")
     ratios = torch.tensor([r["ratio"] for r in results if r["name"].endswith("f32")])
     if len(ratios):
         print(f"geometric mean of the ratios, f32: {ratios.log().mean().exp():.2f}")
@@ -130,10 +131,12 @@ def main() -> None:
         "--cpu-time", action="store_true", help="of all threads, not time of day: for a busy machine, no use on a GPU"
     )
     parser.add_argument("--memory", action="store_true", help="also measure peak memory, in processes of their own")
+    add_library_argument(parser)
     parser.add_argument("--json", action="store_true", help="print all figures, memory included, as JSON")
     parser.add_argument("--picture", type=Path, default=Path("out/models.png"), help="where the picture goes")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    prefer_library(args.library)
     words = args.only.split(",")
     clock = time.process_time if args.cpu_time else time.perf_counter
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 import torch_metal
 from bench import latency, plots
 from bench.cases import CASES, Case
-from bench.measure import compare
+from bench.measure import compare, prefer_library
 
 
 def measure_case(case: Case, budget: float, growth: bool, progress: tqdm) -> dict:
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, default=Path("out/mslc.png"), help="where the picture goes")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    prefer_library("msl")
     growth = args.growth or args.json
     words = args.only.split(",")
     cases = [case for case in CASES if any(word in case.name for word in words)]

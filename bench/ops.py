@@ -5,14 +5,15 @@ import json
 import math
 import platform
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-import torch_metal  # noqa: F401
+import torch_metal
 from bench import plots
-from bench.measure import compare, seconds_a_call
+from bench.measure import add_library_argument, compare, prefer_library, seconds_a_call
 from bench.operators import OPERATORS, Operator
 
 SIZES = {"small": 1 << 10, "medium": 1 << 16, "large": 1 << 22}
@@ -34,10 +35,19 @@ OVERHEADS = {
 }
 
 
+def routes_of(call: Callable[[], object]) -> list[str]:
+    """The routes that the operator calls of one call took."""
+    torch_metal.reset_route_counts()
+    call()
+    return [route for route, calls in torch_metal.route_counts().items() if calls]
+
+
 def measure_operator(operator: Operator, size: int, budget: float) -> dict:
     """Median seconds of a call on both devices."""
-    timing = compare(operator.make("metal", size), operator.make("cpu", size), budget)
+    metal = operator.make("metal", size)
+    timing = compare(metal, operator.make("cpu", size), budget)
     return {
+        "routes": routes_of(metal),
         "family": operator.family,
         "name": operator.name,
         "elements": size,
@@ -77,11 +87,11 @@ def print_results(results: list[dict], overheads: list[dict]) -> None:
     by_name = {}
     for r in results:
         by_name.setdefault((r["family"], r["name"]), {})[r["elements"]] = r
-    print(f"{'metal / cpu':30}" + "".join(f"{label:>10}" for label in SIZES) + f"{'ms, large':>12}")
+    print(f"{'metal / cpu':30}" + "".join(f"{label:>10}" for label in SIZES) + f"{'ms, large':>12}  routes, large")
     for (_, name), sizes in by_name.items():
         cells = "".join(f"{sizes[n]['ratio']:10.2f}" if n in sizes else " " * 10 for n in SIZES.values())
         largest = sizes[max(sizes)]
-        print(f"{name:30}{cells}{1e3 * largest['metal_seconds']:12.3f}")
+        print(f"{name:30}{cells}{1e3 * largest['metal_seconds']:12.3f}  {' '.join(largest['routes'])}")
     for item in overheads:
         print(f"one element: {item['name']:17}{item['metal_us']:10.1f} us on metal{item['cpu_us']:8.1f} us on the CPU")
     for label, row in summarise(results).items():
@@ -94,10 +104,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="operators whose names or families contain one of these words")
     parser.add_argument("--sizes", default=",".join(SIZES), help="which of small, medium, large")
     parser.add_argument("--budget", type=float, default=0.3, help="seconds for each operator and size")
+    add_library_argument(parser)
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     parser.add_argument("--picture", type=Path, default=Path("out/ops.png"), help="where the picture goes")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    prefer_library(args.library)
     words = args.only.split(",")
     chosen = [o for o in OPERATORS if any(word in o.name or word in o.family for word in words)]
     sizes = [SIZES[label] for label in args.sizes.split(",")]

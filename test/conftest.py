@@ -17,3 +17,10 @@ def no_fallback():
     torch_metal.reset_route_counts()
     yield
     assert torch_metal.fallback_operators() == {}
+
+
+@pytest.fixture(params=["msl", "mps_graph"])
+def library(request) -> str:
+    """Runs the test once with each of the libraries that compute matrix products and convolutions."""
+    with torch_metal.backends.prefer(matmul=request.param, convolution=request.param):
+        yield request.param

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from test.agreement import FLOATING, assert_agrees, sample
 
-pytestmark = pytest.mark.usefixtures("no_fallback")
+pytestmark = pytest.mark.usefixtures("no_fallback", "library")
 
 TOLERANCE = {
     torch.float32: dict(rtol=1e-4, atol=2e-4),

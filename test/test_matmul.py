@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from test.agreement import FLOATING, INTEGRAL, assert_agrees, assert_close, sample
 
-pytestmark = pytest.mark.usefixtures("no_fallback")
+pytestmark = pytest.mark.usefixtures("no_fallback", "library")
 
 LOOSE = {
     torch.float32: dict(rtol=1e-4, atol=1e-4),

@@ -27,6 +27,21 @@ def test_losses_follow_the_cpu_under_autocast(name):
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("autocast", [False, True])
+def test_training_never_makes_the_host_wait(name, autocast, device):
+    workload = WORKLOADS[name]
+    model = workload.build(tiny=True).to(device)
+    optimizer = workload.optimizer(model)
+    batches = [tuple(t.to(device) for t in batch) for batch in workload.batches(2, 4, tiny=True)]
+    torch.metal.set_sync_debug_mode("error")
+    try:
+        for batch in batches:
+            workload.step(model, optimizer, batch, autocast)
+    finally:
+        torch.metal.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
 def test_evaluation_agrees_with_the_cpu(name, device):
     workload = WORKLOADS[name]
     torch.manual_seed(0)

@@ -9,13 +9,14 @@ import time
 
 import torch
 
-from torch_metal import _C, dlpack, metal, profiler
+from torch_metal import _C, backends, dlpack, metal, profiler
 from torch_metal.routes import fallback_operators, operator_routes, record_operators, reset_route_counts, route_counts
 from torch_metal.shader import compile_shader
 from torch_metal.version import __version__
 
 __all__ = [
     "__version__",
+    "backends",
     "compile_shader",
     "fallback_operators",
     "operator_routes",

@@ -31,6 +31,7 @@ __all__ = [
     "get_per_process_memory_fraction",
     "get_rng_state",
     "get_rng_state_all",
+    "get_sync_debug_mode",
     "init",
     "initial_seed",
     "is_available",
@@ -54,6 +55,7 @@ __all__ = [
     "set_rng_state",
     "set_rng_state_all",
     "set_stream",
+    "set_sync_debug_mode",
     "stream",
     "synchronize",
 ]
@@ -122,6 +124,27 @@ def synchronize(device: Device = None) -> None:
     """Waits for all work on the device. Raises what kernels reported."""
     _check_device(device)
     _C.synchronize()
+
+
+def set_sync_debug_mode(debug_mode: int | str) -> None:
+    """What happens when an operator makes the host wait for the device, as ``item()`` and copies to the CPU do.
+
+    ``"default"`` or 0: nothing; ``"warn"`` or 1: a warning; ``"error"`` or 2: RuntimeError. :func:`synchronize` is no
+    operator and is always silent.
+    """
+    modes = list(_C.SyncDebugMode.__members__)
+    if isinstance(debug_mode, str):
+        if debug_mode not in modes:
+            raise RuntimeError(f"invalid value of debug_mode, expected one of {', '.join(modes)}, got {debug_mode!r}")
+        debug_mode = modes.index(debug_mode)
+    elif debug_mode not in range(len(modes)):
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1 or 2, got {debug_mode}")
+    _C.set_sync_debug_mode(_C.SyncDebugMode(debug_mode))
+
+
+def get_sync_debug_mode() -> int:
+    """0, 1 or 2, as in :func:`set_sync_debug_mode`."""
+    return int(_C.sync_debug_mode())
 
 
 def get_device_properties(device: Device = None) -> SimpleNamespace:

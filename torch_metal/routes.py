@@ -6,9 +6,9 @@ from torch_metal import _C
 def route_counts() -> dict[str, int]:
     """Operator calls since the last reset, by route.
 
-    ``msl``: a kernel in Metal Shading Language. ``mps_graph``: an MPSGraph node. ``host``: on the CPU by design, for
-    what no Apple GPU has (float64, complex128). ``fallback``: on the CPU because there is no kernel yet. Views and
-    other calls that touch no element count nowhere.
+    ``msl``: a kernel in Metal Shading Language. ``mps_graph``: an MPSGraph node, which PyTorch's CPU library computes
+    on the software device. ``host``: on the CPU by design, for what no Apple GPU has (float64, complex128).
+    ``fallback``: on the CPU because there is no kernel yet. Views and other calls that touch no element count nowhere.
     """
     return _C.route_counts()
 

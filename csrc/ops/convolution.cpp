@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "convolution_params.h"
+#include "ops/convolution_graph.h"
 #include "ops/gemm_tile.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
@@ -17,31 +18,8 @@
 namespace torch_metal {
 namespace {
 
-using Size3 = std::array<int64_t, 3>;
-
-/// One to three values for the innermost dimensions; outer ones get `fill`.
-Size3 innermost_3(at::IntArrayRef values, int64_t fill) {
-  Size3 result{fill, fill, fill};
-  std::copy(values.begin(), values.end(), result.end() - values.size());
-  return result;
-}
-
 /// Groups of fewer channels would leave most of a tile empty. Tiles hold floats, integers have none either.
 constexpr uint32_t kTiledChannels = 8;
-
-/// A convolution's geometry, from the larger side (what is convolved) to the smaller one.
-struct Geometry {
-  Size3 kernel, stride, padding, dilation;
-  int64_t groups;
-
-  Geometry(const at::Tensor& weight, at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
-           int64_t groups)
-      : kernel(innermost_3(weight.sizes().slice(2), 1)),
-        stride(innermost_3(stride, 1)),
-        padding(innermost_3(padding, 0)),
-        dilation(innermost_3(dilation, 1)),
-        groups(groups) {}
-};
 
 int32_t narrow(int64_t value) {
   TORCH_CHECK_NOT_IMPLEMENTED(std::abs(value) <= std::numeric_limits<int32_t>::max(),
@@ -84,7 +62,7 @@ bool has_single_tap(const PatchGeometry& patches) {
 }
 
 /// What the kernel sees of `seen` from each pixel of `grid`, a tensor with the sizes of the convolution's output.
-PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid, const Geometry& geometry) {
+PatchGeometry convolution_patches(const at::Tensor& seen, const at::Tensor& grid, const ConvolutionGeometry& geometry) {
   PatchGeometry patches = identity_patches(seen, geometry.groups);
   patches.columns = identity_patches(grid, 1).columns;
   const Size3 pixels = innermost_3(grid.sizes().slice(2), 1);
@@ -135,7 +113,7 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
 /// Sum over pixels of gradient x patches, as a tensor like `weight` [channels of gradient, channels of seen,
 /// kernel...].
 at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& seen, const at::Tensor& weight,
-                           const Geometry& geometry) {
+                           const ConvolutionGeometry& geometry) {
   if (gradient.numel() == 0 || seen.numel() == 0) return at::zeros_like(weight, at::MemoryFormat::Contiguous);
   const uint64_t groups = geometry.groups;
   WeightGradientParams params{convolution_patches(seen, gradient, geometry),
@@ -194,7 +172,7 @@ struct AdjointClass {
 /// The adjoint of a convolution with `weight` [channels of in, channels of a group of out, kernel...]: `out` has the
 /// sizes of the convolution's input. One convolution for each class of pixels, on views.
 void convolve_adjoint(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
-                      const std::optional<at::Tensor>& bias, const Geometry& geometry) {
+                      const std::optional<at::Tensor>& bias, const ConvolutionGeometry& geometry) {
   const at::Tensor exchanged = exchange_channels(weight, geometry.groups);
   const Size3 sizes = innermost_3(out.sizes().slice(2), 1);
   const int64_t dims = out.dim() - 2;
@@ -225,9 +203,32 @@ void convolve_adjoint(const at::Tensor& out, const at::Tensor& in, const at::Ten
   }
 }
 
+// A convolution goes from its larger side to its smaller one, its gradient back; transposed, it is the other way round.
+
+void smaller_side(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
+                  const std::optional<at::Tensor>& bias, const ConvolutionGeometry& geometry) {
+  if (graph_convolution(out, in, weight, bias, geometry)) return;
+  convolve(out, in, weight, bias, convolution_patches(in, out, geometry), geometry.groups);
+}
+
+void larger_side(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
+                 const std::optional<at::Tensor>& bias, const ConvolutionGeometry& geometry) {
+  if (graph_convolution_data_gradient(out, in, weight, bias, geometry)) return;
+  convolve_adjoint(out, in, weight, bias, geometry);
+}
+
 at::MemoryFormat format_of(const at::Tensor& input, const at::Tensor& weight) {
   const at::MemoryFormat format = input.suggest_memory_format();
   return format == at::MemoryFormat::Contiguous ? weight.suggest_memory_format() : format;
+}
+
+at::Tensor weights_side(const at::Tensor& smaller, const at::Tensor& larger, const at::Tensor& weight,
+                        at::MemoryFormat format, const ConvolutionGeometry& geometry) {
+  {
+    const at::Tensor out = at::empty(weight.sizes(), weight.options().memory_format(format));
+    if (graph_convolution_weights_gradient(out, smaller, larger, geometry)) return out;
+  }
+  return weight_gradient(smaller, larger, weight, geometry);
 }
 
 void check_dtypes(const at::Tensor& input, const at::Tensor& weight) {
@@ -255,28 +256,20 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
         .toTensor();
   }
   if (bias && bias->defined()) check_dtypes(input, *bias);
-  const Geometry geometry(weight, stride, padding, dilation, groups);
+  const ConvolutionGeometry geometry(weight, stride, padding, dilation, groups);
   const auto sizes = transposed
                          ? at::native::conv_input_size(input.sizes(), weight.sizes(), padding, output_padding, stride,
                                                        dilation, groups)
                          : at::native::conv_output_size(input.sizes(), weight.sizes(), padding, stride, dilation);
   const at::Tensor out = at::empty(sizes, input.options().memory_format(format_of(input, weight)));
-  if (transposed) {
-    convolve_adjoint(out, input, weight, bias, geometry);
-  } else {
-    convolve(out, input, weight, bias, convolution_patches(input, out, geometry), groups);
-  }
+  transposed ? larger_side(out, input, weight, bias, geometry) : smaller_side(out, input, weight, bias, geometry);
   return out;
 }
 
 at::Tensor input_gradient(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight,
-                          const Geometry& geometry, bool transposed) {
+                          const ConvolutionGeometry& geometry, bool transposed) {
   const at::Tensor out = at::empty(input.sizes(), input.options().memory_format(format_of(input, weight)));
-  if (transposed) {
-    convolve(out, gradient, weight, {}, convolution_patches(gradient, out, geometry), geometry.groups);
-  } else {
-    convolve_adjoint(out, gradient, weight, {}, geometry);
-  }
+  transposed ? smaller_side(out, gradient, weight, {}, geometry) : larger_side(out, gradient, weight, {}, geometry);
   return out;
 }
 
@@ -293,12 +286,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(const at::Te
                                    dilation, transposed, output_padding, groups, output_mask);
     return {gradients[0].toTensor(), gradients[1].toTensor(), gradients[2].toTensor()};
   }
-  const Geometry geometry(weight, stride, padding, dilation, groups);
+  const ConvolutionGeometry geometry(weight, stride, padding, dilation, groups);
   at::Tensor grad_input, grad_weight, grad_bias;
   if (output_mask[0]) grad_input = input_gradient(grad_output, input, weight, geometry, transposed);
   if (output_mask[1]) {
-    grad_weight = transposed ? weight_gradient(input, grad_output, weight, geometry)
-                             : weight_gradient(grad_output, input, weight, geometry);
+    const at::Tensor &smaller = transposed ? input : grad_output, &larger = transposed ? grad_output : input;
+    grad_weight = weights_side(smaller, larger, weight, format_of(input, weight), geometry);
   }
   if (output_mask[2]) {
     at::DimVector all_but_channels{0};

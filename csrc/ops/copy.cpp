@@ -9,6 +9,7 @@
 #include "runtime/allocator.h"
 #include "runtime/device.h"
 #include "runtime/host_route.h"
+#include "runtime/operator_wait.h"
 #include "runtime/route.h"
 #include "runtime/stream.h"
 
@@ -52,7 +53,7 @@ void convert(const at::TensorIteratorBase& piece, const CopyFlags& flags) {
 }
 
 void copy_on_host(const at::Tensor& to, const at::Tensor& from) {
-  Stream::current().synchronize();
+  wait_for_operator();
   cpu_alias(to).copy_(cpu_alias(from));
 }
 
@@ -114,7 +115,7 @@ void copy_to_host(const at::Tensor& to, const at::Tensor& from, bool non_blockin
     return;
   }
   const at::Tensor source = from.resolve_conj().resolve_neg();  // the CPU has no kernel for both in halves
-  Stream::current().synchronize();
+  wait_for_operator();
   to.copy_(cpu_alias(source));
 }
 
@@ -149,7 +150,7 @@ at::Tensor copy_from_and_resize(const at::Tensor& source, const at::Tensor& to) 
 }
 
 at::Scalar local_scalar_dense(const at::Tensor& self) {
-  Stream::current().synchronize();
+  wait_for_operator();
   return at::_local_scalar_dense(cpu_alias(self));
 }
 

@@ -18,6 +18,7 @@
 
 #include "matmul_params.h"
 #include "ops/gemm_tile.h"
+#include "ops/matmul_graph.h"
 #include "ops/narrow.h"
 #include "ops/structured.h"
 #include "runtime/launch.h"
@@ -132,6 +133,7 @@ void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::
               self.dtype(), " and ", b.dtype());
   if (out.numel() == 0) return;
   TORCH_CHECK(out.scalar_type() != at::kBool, "matrix multiplication is not implemented for 'Bool'");
+  if (graph_matmul(out, a, b, self, beta, alpha)) return;
   const at::Tensor operands[] = {as_batch(out), as_batch(a.resolve_conj()), as_batch(b.resolve_conj()),
                                  as_batch(self.resolve_conj())};
   const auto run = [&]<class Scalar>(Scalar) {

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "ops/library_choice.h"
 #include "python/dlpack.h"
 #include "python/profiler.h"
 #include "python/shader.h"
@@ -9,7 +10,9 @@
 #include "runtime/device.h"
 #include "runtime/flatten_source.h"
 #include "runtime/generator.h"
+#include "runtime/graph.h"
 #include "runtime/kernel_library.h"
+#include "runtime/operator_wait.h"
 #include "runtime/route.h"
 #include "runtime/stream.h"
 
@@ -65,6 +68,21 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("fallback_operators", &fallback_operators);
   m.def("record_operators", &record_operators);
   m.def("operator_routes", &operators_as_dict);
+
+  py::enum_<Family>(m, "Family").value("matmul", Family::matmul).value("convolution", Family::convolution);
+  py::enum_<Library>(m, "Library")
+      .value("automatic", Library::automatic)
+      .value("msl", Library::msl)
+      .value("mps_graph", Library::mps_graph);
+  m.def("preferred_library", &preferred_library);
+  m.def("set_preferred_library", &set_preferred_library);
+  py::enum_<SyncDebugMode>(m, "SyncDebugMode")
+      .value("default", SyncDebugMode::none)
+      .value("warn", SyncDebugMode::warn)
+      .value("error", SyncDebugMode::error);
+  m.def("sync_debug_mode", &sync_debug_mode);
+  m.def("set_sync_debug_mode", &set_sync_debug_mode);
+  m.def("kept_graphs", &kept_graphs);
 
   m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),
         py::arg("include_directories") = std::vector<std::string>());

@@ -11,8 +11,8 @@
 #include "runtime/allocator.h"
 #include "runtime/device.h"
 #include "runtime/generator.h"
+#include "runtime/operator_wait.h"
 #include "runtime/sparse_parts.h"
-#include "runtime/stream.h"
 
 namespace torch_metal {
 
@@ -51,7 +51,7 @@ class HostCall {
       c10::StorageImpl* const storage = a.original.storage().unsafeGetStorageImpl();
       if (bytes > storage->nbytes()) resize_storage(storage, bytes);
       a.original.unsafeGetTensorImpl()->set_sizes_and_strides(a.alias.sizes(), a.alias.strides());
-      Stream::current().synchronize();
+      wait_for_operator();
       cpu_alias(a.original).copy_(a.alias);
     }
   }
@@ -127,7 +127,7 @@ class HostCall {
       if (shares_storage(a, tensor)) return view_of(a.original, tensor);
     if (!tensor.is_non_overlapping_and_dense()) return tensor_to_metal(tensor.contiguous());
     at::Tensor result = at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(kMetalDevice));
-    Stream::current().synchronize();
+    wait_for_operator();
     cpu_alias(result).copy_(tensor);
     return result;
   }
@@ -205,7 +205,7 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, Route 
   const c10::FunctionSchema& schema = op.schema();
   const size_t argument_count = schema.arguments().size();
   const c10::DispatchKey key = host_key(*stack, argument_count);
-  Stream::current().synchronize();
+  wait_for_operator();
 
   const torch::jit::Stack arguments = torch::jit::pop(*stack, argument_count);
   HostCall call;

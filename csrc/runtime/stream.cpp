@@ -142,6 +142,13 @@ MTL::ComputeCommandEncoder* Stream::encoder() {
   return encoder_;
 }
 
+MTL::CommandBuffer* Stream::command_buffer() {
+  begin_operation();
+  close_encoder();
+  open_buffer();
+  return buffer_;
+}
+
 // A command buffer that is profiled holds one operation, and no wait for an event before it.
 void Stream::begin_operation() {
   if (profiler::is_on()) commit();

@@ -59,6 +59,8 @@ class Stream {
   /// profiler.h is open.
   std::unique_lock<std::mutex> lock() { return std::unique_lock<std::mutex>(mutex_); }
   MTL::ComputeCommandEncoder* encoder();
+  /// The same for what encodes itself: the command buffer, in which no encoder is open.
+  MTL::CommandBuffer* command_buffer();
   void end_operation(const profiler::Operation* profiled = nullptr);
   const MTL::Buffer* error_buffer(const char* operator_name) { return errors_.for_operator(operator_name); }
 

@@ -8,6 +8,7 @@
 #include "ops/registration.h"
 #include "ops/sparse/compressed.h"
 #include "runtime/launch.h"
+#include "runtime/operator_wait.h"
 #include "runtime/sparse_parts.h"
 #include "sparse_params.h"
 
@@ -102,7 +103,7 @@ bool is_differentiable(const Tensor& self, const Tensor& dense) {
 
 /// The CPU's kernel, which asks its arguments whether they want gradients.
 std::tuple<Tensor, Tensor> mm_reduce_on_host(const Tensor& self, const Tensor& dense, std::string_view name) {
-  Stream::current().synchronize();
+  wait_for_operator();
   std::vector<Tensor> parts = sparse_parts(self);
   for (Tensor& part : parts) part = cpu_alias(part);
   const Tensor host_dense = cpu_alias(dense).set_requires_grad(is_differentiable(self, dense));

@@ -41,7 +41,10 @@ void References::add(const NS::Object* object, std::atomic<uint64_t>& retained_b
 }
 
 void References::keep(const NS::Object* object) {
-  if (!retains_) return;
+  if (retains_) adopt(object);
+}
+
+void References::adopt(const NS::Object* object) {
   NS::detail::retain(object);
   objects_.push_back(object);
 }
@@ -110,6 +113,7 @@ void Submission::run(const Command& command) {
       std::memset(fill.destination, fill.value, fill.bytes);
       return;
     }
+    case Command::Kind::Host: return static_cast<const HostCall&>(command).work->execute();
     case Command::Kind::Signal: {
       const auto& signal = static_cast<const EventCommand&>(command);
       return signal.timeline->advance(signal.value);

@@ -15,7 +15,7 @@ namespace metal_software {
 class Timeline;
 
 struct Command {
-  enum class Kind : uint8_t { Dispatch, Copy, Fill, Signal, Wait };
+  enum class Kind : uint8_t { Dispatch, Copy, Fill, Host, Signal, Wait };
   explicit Command(Kind k) : kind(k) {}
   const Kind kind;
   Command* next = nullptr;
@@ -42,6 +42,17 @@ struct Fill : Command {
   uint8_t value;
 };
 
+/// What the device does other than by kernels. Lives until its command buffer has completed.
+class HostWork : public NS::Object {
+ public:
+  virtual void execute() const = 0;  ///< may throw
+};
+
+struct HostCall : Command {
+  explicit HostCall(const HostWork* w) : Command(Kind::Host), work(w) {}
+  const HostWork* const work;
+};
+
 /// Signal or Wait.
 struct EventCommand : Command {
   EventCommand(Kind kind, Timeline* t, uint64_t v) : Command(kind), timeline(t), value(v) {}
@@ -62,6 +73,8 @@ class References {
   void add(const MTL::Resource* resource) { add(resource, resource->retained_by_); }
   void add(const MTL::ComputePipelineState* pipeline) { add(pipeline, pipeline->retained_by_); }
   void add(const MTL::Event* event) { keep(event); }
+  /// Retains the object whatever the caller wanted retained: nobody else has a reference.
+  void adopt(const NS::Object* object);
   void clear();
 
  private:
@@ -83,6 +96,12 @@ struct Submission {
     *last = command;
     last = &command->next;
     return command;
+  }
+
+  /// Keeps work until the command buffer has completed.
+  const HostWork* adopt(const HostWork* work) {
+    references.adopt(work);
+    return work;
   }
 
   /// Notes what went wrong; the first failure is the one that is reported.

@@ -9,6 +9,10 @@ namespace metal_software {
 struct Submission;
 }
 
+namespace MPSGraph {
+class Executable;
+}
+
 namespace MTL {
 
 class BlitCommandEncoder;
@@ -108,6 +112,7 @@ class CommandBuffer : public NS::Referencing<CommandBuffer> {
 
  private:
   friend class CommandQueue;
+  friend class MPSGraph::Executable;  // records itself
   CommandBuffer(CommandQueue* queue, bool retained_references);
   ~CommandBuffer() override;
   bool betweenEncoders();

@@ -1,0 +1,141 @@
+// metal/mps_graph.h by Apple's framework: each method is one message.
+#include "metal/mps_graph.h"
+
+#include "metal/apple/objc.h"
+
+using torch_metal::objc_class;
+using torch_metal::send;
+
+namespace MPS {
+
+NDArrayDescriptor* NDArrayDescriptor::descriptor(DataType dataType, const NS::Array* shape) {
+  return send<NDArrayDescriptor*>(objc_class("MPSNDArrayDescriptor"), "descriptorWithDataType:shape:", dataType, shape);
+}
+
+NDArray* NDArray::alloc() { return send<NDArray*>(objc_class("MPSNDArray"), "alloc"); }
+
+NDArray* NDArray::init(const MTL::Buffer* buffer, NS::UInteger offset, const NDArrayDescriptor* descriptor) {
+  return send<NDArray*>(this, "initWithBuffer:offset:descriptor:", buffer, offset, descriptor);
+}
+
+CommandBuffer* CommandBuffer::commandBuffer(MTL::CommandBuffer* commandBuffer) {
+  return send<CommandBuffer*>(objc_class("MPSCommandBuffer"), "commandBufferWithCommandBuffer:", commandBuffer);
+}
+
+}  // namespace MPS
+
+namespace MPSGraph {
+
+NS::Array* Tensor::shape() const { return send<NS::Array*>(this, "shape"); }
+
+MPS::DataType Tensor::dataType() const { return send<MPS::DataType>(this, "dataType"); }
+
+ShapedType* ShapedType::alloc() { return send<ShapedType*>(objc_class("MPSGraphShapedType"), "alloc"); }
+
+ShapedType* ShapedType::init(const NS::Array* shape, MPS::DataType dataType) {
+  return send<ShapedType*>(this, "initWithShape:dataType:", shape, dataType);
+}
+
+TensorData* TensorData::alloc() { return send<TensorData*>(objc_class("MPSGraphTensorData"), "alloc"); }
+
+TensorData* TensorData::init(const MPS::NDArray* ndarray) {
+  return send<TensorData*>(this, "initWithMPSNDArray:", ndarray);
+}
+
+Convolution2DOpDescriptor* Convolution2DOpDescriptor::alloc() {
+  return send<Convolution2DOpDescriptor*>(objc_class("MPSGraphConvolution2DOpDescriptor"), "alloc");
+}
+Convolution2DOpDescriptor* Convolution2DOpDescriptor::init() {
+  return send<Convolution2DOpDescriptor*>(this, "init");
+}
+void Convolution2DOpDescriptor::setStrideInX(NS::UInteger strideInX) { send<void>(this, "setStrideInX:", strideInX); }
+void Convolution2DOpDescriptor::setStrideInY(NS::UInteger strideInY) { send<void>(this, "setStrideInY:", strideInY); }
+void Convolution2DOpDescriptor::setDilationRateInX(NS::UInteger dilationRateInX) {
+  send<void>(this, "setDilationRateInX:", dilationRateInX);
+}
+void Convolution2DOpDescriptor::setDilationRateInY(NS::UInteger dilationRateInY) {
+  send<void>(this, "setDilationRateInY:", dilationRateInY);
+}
+void Convolution2DOpDescriptor::setPaddingLeft(NS::UInteger paddingLeft) {
+  send<void>(this, "setPaddingLeft:", paddingLeft);
+}
+void Convolution2DOpDescriptor::setPaddingRight(NS::UInteger paddingRight) {
+  send<void>(this, "setPaddingRight:", paddingRight);
+}
+void Convolution2DOpDescriptor::setPaddingTop(NS::UInteger paddingTop) {
+  send<void>(this, "setPaddingTop:", paddingTop);
+}
+void Convolution2DOpDescriptor::setPaddingBottom(NS::UInteger paddingBottom) {
+  send<void>(this, "setPaddingBottom:", paddingBottom);
+}
+void Convolution2DOpDescriptor::setPaddingStyle(PaddingStyle paddingStyle) {
+  send<void>(this, "setPaddingStyle:", paddingStyle);
+}
+void Convolution2DOpDescriptor::setDataLayout(TensorNamedDataLayout dataLayout) {
+  send<void>(this, "setDataLayout:", dataLayout);
+}
+void Convolution2DOpDescriptor::setWeightsLayout(TensorNamedDataLayout weightsLayout) {
+  send<void>(this, "setWeightsLayout:", weightsLayout);
+}
+void Convolution2DOpDescriptor::setGroups(NS::UInteger groups) { send<void>(this, "setGroups:", groups); }
+
+NS::Array* Executable::feedTensors() const { return send<NS::Array*>(this, "feedTensors"); }
+
+void Executable::encodeToCommandBuffer(MPS::CommandBuffer* commandBuffer, const NS::Array* inputs,
+                                       const NS::Array* results, const NS::Object* executionDescriptor) {
+  send<NS::Array*>(this, "encodeToCommandBuffer:inputsArray:resultsArray:executionDescriptor:", commandBuffer, inputs,
+                   results, executionDescriptor);
+}
+
+Graph* Graph::alloc() { return send<Graph*>(objc_class("MPSGraph"), "alloc"); }
+
+Graph* Graph::init() { return send<Graph*>(this, "init"); }
+
+Tensor* Graph::placeholder(const NS::Array* shape, MPS::DataType dataType, const NS::String* name) {
+  return send<Tensor*>(this, "placeholderWithShape:dataType:name:", shape, dataType, name);
+}
+
+Tensor* Graph::transpose(const Tensor* tensor, const NS::Array* permutation, const NS::String* name) {
+  return send<Tensor*>(this, "transposeTensor:permutation:name:", tensor, permutation, name);
+}
+
+Tensor* Graph::addition(const Tensor* primary, const Tensor* secondary, const NS::String* name) {
+  return send<Tensor*>(this, "additionWithPrimaryTensor:secondaryTensor:name:", primary, secondary, name);
+}
+
+Tensor* Graph::matrixMultiplication(const Tensor* primary, const Tensor* secondary, const NS::String* name) {
+  return send<Tensor*>(this, "matrixMultiplicationWithPrimaryTensor:secondaryTensor:name:", primary, secondary, name);
+}
+
+Tensor* Graph::convolution2D(const Tensor* source, const Tensor* weights, const Convolution2DOpDescriptor* descriptor,
+                             const NS::String* name) {
+  return send<Tensor*>(this, "convolution2DWithSourceTensor:weightsTensor:descriptor:name:", source, weights,
+                       descriptor, name);
+}
+
+Tensor* Graph::convolution2DDataGradient(const Tensor* incomingGradient, const Tensor* weights,
+                                         const NS::Array* outputShape,
+                                         const Convolution2DOpDescriptor* forwardDescriptor, const NS::String* name) {
+  return send<Tensor*>(this,
+                       "convolution2DDataGradientWithIncomingGradientTensor:weightsTensor:outputShape:"
+                       "forwardConvolutionDescriptor:name:",
+                       incomingGradient, weights, outputShape, forwardDescriptor, name);
+}
+
+Tensor* Graph::convolution2DWeightsGradient(const Tensor* incomingGradient, const Tensor* source,
+                                            const NS::Array* outputShape,
+                                            const Convolution2DOpDescriptor* forwardDescriptor,
+                                            const NS::String* name) {
+  return send<Tensor*>(this,
+                       "convolution2DWeightsGradientWithIncomingGradientTensor:sourceTensor:outputShape:"
+                       "forwardConvolutionDescriptor:name:",
+                       incomingGradient, source, outputShape, forwardDescriptor, name);
+}
+
+Executable* Graph::compile(const NS::Object* device, const NS::Dictionary* feeds, const NS::Array* targetTensors,
+                           const NS::Array* targetOperations, const NS::Object* compilationDescriptor) {
+  return send<Executable*>(this, "compileWithDevice:feeds:targetTensors:targetOperations:compilationDescriptor:",
+                           device, feeds, targetTensors, targetOperations, compilationDescriptor);
+}
+
+}  // namespace MPSGraph

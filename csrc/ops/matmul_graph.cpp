@@ -1,0 +1,53 @@
+#include "ops/matmul_graph.h"
+
+#include <ATen/MemoryOverlap.h>
+
+#include "ops/library_choice.h"
+#include "runtime/graph.h"
+
+namespace torch_metal {
+namespace {
+
+/// MPSGraph gives wrong values for longer inner dimensions on M1 and M2, and for more matrices.
+constexpr int64_t kMaxInner = 32766, kMaxBatch = 65536;
+
+/// One element where the tensor repeats it: graphs broadcast by themselves.
+at::Tensor without_repeats(at::Tensor tensor) {
+  for (int64_t d = 0; d < tensor.dim(); ++d)
+    if (tensor.stride(d) == 0 && tensor.size(d) > 1) tensor = tensor.narrow(d, 0, 1);
+  return tensor;
+}
+
+bool is_number(const c10::Scalar& scalar, double number) { return scalar.toDouble() == number; }
+
+bool suits(const at::Tensor& out, const at::Tensor& a) {
+  const int64_t inner = a.size(-1), batch = out.dim() == 3 ? out.size(0) : 1;
+  return inner <= kMaxInner && batch <= kMaxBatch &&
+         prefers_mps_graph(Family::matmul, out, static_cast<double>(out.numel()) * static_cast<double>(inner));
+}
+
+}  // namespace
+
+bool graph_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
+                  const c10::Scalar& beta, const c10::Scalar& alpha) {
+  if (!out.is_floating_point() || !suits(out, a) || !is_number(alpha, 1)) return false;
+  const bool adds = is_number(beta, 1);
+  if (!adds && !is_number(beta, 0)) return false;
+  const at::Tensor left = without_repeats(a), right = without_repeats(b);
+  if (!fits_graph(out) || !fits_graph(left) || !fits_graph(right)) return false;
+  if (!adds) {
+    run_graph("matmul", {}, {left, right}, out, [](MPSGraph::Graph* graph, const GraphValues& in) {
+      return graph->matrixMultiplication(in[0], in[1], nullptr);
+    });
+    return true;
+  }
+  const at::Tensor added = without_repeats(self);
+  if (!fits_graph(added) || (added.is_alias_of(out) && at::get_overlap_status(added, out) != at::MemOverlapStatus::No))
+    return false;
+  run_graph("addmm", {}, {left, right, added}, out, [](MPSGraph::Graph* graph, const GraphValues& in) {
+    return graph->addition(graph->matrixMultiplication(in[0], in[1], nullptr), in[2], nullptr);
+  });
+  return true;
+}
+
+}  // namespace torch_metal
