@@ -17,9 +17,19 @@ at::Tensor as_image(const std::optional<at::Tensor>& bias) { return bias->view({
 
 bool has_bias(const std::optional<at::Tensor>& bias) { return bias && bias->defined(); }
 
+/// False if output padding makes the larger side so large that its convolution would give more than the smaller side has.
+bool sides_match(const at::Tensor& larger, const at::Tensor& smaller, const ConvolutionGeometry& g) {
+  for (int64_t d = larger.dim() - 1, i = 2; d >= 2; --d, --i) {
+    const int64_t room = larger.size(d) + 2 * g.padding[i] - g.dilation[i] * (g.kernel[i] - 1);
+    if ((room - 1) / g.stride[i] + 1 != smaller.size(d)) return false;
+  }
+  return true;
+}
+
 bool suits(const at::Tensor& out, const at::Tensor& larger, const at::Tensor& smaller, const at::Tensor& weights,
-           const std::optional<at::Tensor>& bias) {
+           const std::optional<at::Tensor>& bias, const ConvolutionGeometry& geometry) {
   if (larger.dim() > 4 || larger.size(0) > kMaxBatch || weights.numel() == 0 || smaller.numel() == 0) return false;
+  if (!sides_match(larger, smaller, geometry)) return false;
   const double taps = static_cast<double>(weights.numel()) / static_cast<double>(weights.size(0));
   return prefers_mps_graph(Family::convolution, out, static_cast<double>(smaller.numel()) * taps) &&
          fits_graph(larger) && fits_graph(smaller) && fits_graph(weights) && (!has_bias(bias) || bias->is_contiguous());
@@ -63,7 +73,7 @@ void run_with_bias(const char* name, const ConvolutionGeometry& geometry, const 
 
 bool graph_convolution(const at::Tensor& result, const at::Tensor& source, const at::Tensor& weights,
                        const std::optional<at::Tensor>& bias, const ConvolutionGeometry& geometry) {
-  if (!suits(result, source, result, weights, bias)) return false;
+  if (!suits(result, source, result, weights, bias, geometry)) return false;
   run_with_bias("convolution", geometry, result, source, weights, bias,
                 [&](MPSGraph::Graph* graph, const GraphValues& in) {
                   return graph->convolution2D(in[0], in[1], descriptor_of(geometry), nullptr);
@@ -73,7 +83,7 @@ bool graph_convolution(const at::Tensor& result, const at::Tensor& source, const
 
 bool graph_convolution_data_gradient(const at::Tensor& source, const at::Tensor& gradient, const at::Tensor& weights,
                                      const std::optional<at::Tensor>& bias, const ConvolutionGeometry& geometry) {
-  if (!suits(source, source, gradient, weights, bias)) return false;
+  if (!suits(source, source, gradient, weights, bias, geometry)) return false;
   run_with_bias("convolution_data_gradient", geometry, source, gradient, weights, bias,
                 [&](MPSGraph::Graph* graph, const GraphValues& in) {
                   return graph->convolution2DDataGradient(in[0], in[1], graph_shape(as_2d(source).sizes()),
@@ -84,7 +94,7 @@ bool graph_convolution_data_gradient(const at::Tensor& source, const at::Tensor&
 
 bool graph_convolution_weights_gradient(const at::Tensor& weights, const at::Tensor& gradient,
                                         const at::Tensor& source, const ConvolutionGeometry& geometry) {
-  if (!suits(weights, source, gradient, weights, {})) return false;
+  if (!suits(weights, source, gradient, weights, {}, geometry)) return false;
   run_with_bias("convolution_weights_gradient", geometry, weights, gradient, source, {},
                 [&](MPSGraph::Graph* graph, const GraphValues& in) {
                   return graph->convolution2DWeightsGradient(in[0], in[1], graph_shape(as_2d(weights).sizes()),

@@ -11,12 +11,15 @@ namespace {
 /// MPSGraph gives wrong values for longer inner dimensions on M1 and M2, and for more matrices.
 constexpr int64_t kMaxInner = 32766, kMaxBatch = 65536;
 
-/// One element where the tensor repeats it: graphs broadcast by themselves.
-at::Tensor without_repeats(at::Tensor tensor) {
-  for (int64_t d = 0; d < tensor.dim(); ++d)
+/// The tensor with one element where it repeats one along its first `dims` dimensions: graphs repeat by themselves.
+at::Tensor without_repeats(at::Tensor tensor, int64_t dims) {
+  for (int64_t d = 0; d < dims; ++d)
     if (tensor.stride(d) == 0 && tensor.size(d) > 1) tensor = tensor.narrow(d, 0, 1);
   return tensor;
 }
+
+/// A matrix, or matrices of which all may be one.
+at::Tensor factor(const at::Tensor& matrices) { return without_repeats(matrices, matrices.dim() - 2); }
 
 bool is_number(const c10::Scalar& scalar, double number) { return scalar.toDouble() == number; }
 
@@ -33,7 +36,7 @@ bool graph_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& 
   if (!out.is_floating_point() || !suits(out, a) || !is_number(alpha, 1)) return false;
   const bool adds = is_number(beta, 1);
   if (!adds && !is_number(beta, 0)) return false;
-  const at::Tensor left = without_repeats(a), right = without_repeats(b);
+  const at::Tensor left = factor(a), right = factor(b);
   if (!fits_graph(out) || !fits_graph(left) || !fits_graph(right)) return false;
   if (!adds) {
     run_graph("matmul", {}, {left, right}, out, [](MPSGraph::Graph* graph, const GraphValues& in) {
@@ -41,7 +44,7 @@ bool graph_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& 
     });
     return true;
   }
-  const at::Tensor added = without_repeats(self);
+  const at::Tensor added = without_repeats(self, self.dim());
   if (!fits_graph(added) || (added.is_alias_of(out) && at::get_overlap_status(added, out) != at::MemOverlapStatus::No))
     return false;
   run_graph("addmm", {}, {left, right, added}, out, [](MPSGraph::Graph* graph, const GraphValues& in) {
