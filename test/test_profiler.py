@@ -412,3 +412,12 @@ def test_every_stream_goes_on_while_one_profile_ends(x):
             assert ("aten::exp" if i else "aten::add") in operators(p)
 
     run_in_threads(work, 3)
+
+
+def test_torch_profiler_knows_the_memory_of_operators(x):
+    with torch.profiler.profile(activities=BOTH, profile_memory=True) as p:
+        y = torch.empty(1024, 1024, device=x.device)
+        del y
+    rows = {row.key: row for row in p.key_averages()}
+    assert rows["aten::empty"].self_device_memory_usage == 4 << 20
+    assert rows["[memory]"].self_device_memory_usage == -4 << 20

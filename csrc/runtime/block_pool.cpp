@@ -72,6 +72,13 @@ void for_each_stat(DeviceStats& stats, Function function) {
     for (auto& stat : *array) function(stat);
 }
 
+/// For PyTorch's profilers of memory: `block` is now in use, or not any more (bytes is negative).
+void report_to_profiler(const Block& block, int64_t bytes, const DeviceStats& stats) {
+  const c10::Device device = block.stream == BlockPool::kNoStream ? c10::Device(c10::kCPU) : kMetalDevice;
+  c10::reportMemoryUsageToProfiler(block.data, bytes, current(stats.allocated_bytes), current(stats.reserved_bytes),
+                                   device);
+}
+
 std::string in_words(size_t bytes) {
   static constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB"};
   double value = static_cast<double>(bytes);
@@ -117,6 +124,7 @@ Block* BlockPool::allocate(size_t requested, c10::StreamId stream, size_t limit)
   increase(stats_.allocated_bytes, small, block->size);
   increase(stats_.active_bytes, small, block->size);
   increase(stats_.requested_bytes, small, requested);
+  report_to_profiler(*block, static_cast<int64_t>(block->size), stats_);
   return block;
 }
 
@@ -129,6 +137,7 @@ void BlockPool::free(Block* block) {
     decrease(stats_.allocation, small, 1);
     decrease(stats_.allocated_bytes, small, block->size);
     decrease(stats_.requested_bytes, small, block->requested);
+    report_to_profiler(*block, -static_cast<int64_t>(block->size), stats_);
     users.swap(block->users);
     if (users.empty()) return release(block);
   }
