@@ -1,4 +1,4 @@
-// Max and average pooling, and their gradients. Gradients are gathered: a thread adds up, in a fixed order, what the
+// Max and average pooling, and gradients. Those of averages are gathered: a thread adds up, in a fixed order, what the
 // windows around its input element send back, so no two threads write one element and results do not vary.
 #include <metal_stdlib>
 
@@ -135,30 +135,6 @@ template <class T, int spatial>
   const Largest<T> largest(in + plane_offset(params.in_layout, id), windows, params);
   out[offset_of(params.out_layout, id, place)] = largest.value;
   indices[offset_of(params.index_layout, id, place)] = largest.index;
-}
-
-/// One thread an input element: the gradients of the outputs that chose it.
-template <class T>
-[[kernel]] void max_pool_backward(device T* grad_in [[buffer(0)]], device const T* grad_out [[buffer(1)]],
-                                  device const long* indices [[buffer(2)]],
-                                  constant PoolingParams& params [[buffer(3)]],
-                                  uint3 id [[thread_position_in_grid]]) {
-  const Place place(params.in, id.x);
-  WindowRange ranges[3];
-  for (int d = 0; d < 3; ++d) ranges[d] = windows_around(params, d, place.position[d]);
-  grad_out += plane_offset(params.out_layout, id);
-  indices += plane_offset(params.index_layout, id);
-  float sum = 0;
-  for (uint i = ranges[0].first; i <= ranges[0].last; ++i) {
-    for (uint j = ranges[1].first; j <= ranges[1].last; ++j) {
-      for (uint k = ranges[2].first; k <= ranges[2].last; ++k) {
-        if (indices[spatial_offset(params.index_layout, i, j, k)] == id.x) {
-          sum += float(grad_out[spatial_offset(params.out_layout, i, j, k)]);
-        }
-      }
-    }
-  }
-  grad_in[offset_of(params.in_layout, id, place)] = T(sum);
 }
 
 /// One thread an output element: its gradient goes to the input element that it chose, which no other output can have

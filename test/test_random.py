@@ -133,9 +133,31 @@ def test_views_are_filled_and_nothing_else():
 
 
 def test_permutation():
-    for n in (0, 1, 1000):
+    for n in (0, 1, 1000, 5000, 65536, 100003):
         assert torch.equal(torch.randperm(n, device="metal").sort().values.cpu(), torch.arange(n))
-    assert torch.randperm(20, dtype=torch.int32, device="metal").dtype == torch.int32
+    for n in (20, 10000):
+        assert torch.randperm(n, dtype=torch.int32, device="metal").dtype == torch.int32
+
+
+def is_odd(permutation):
+    """Whether the number of exchanges that sort it is odd."""
+    follows, cycles = permutation.tolist(), 0
+    for at in range(len(follows)):
+        cycles += follows[at] is not None
+        while follows[at] is not None:
+            follows[at], at = None, follows[at]
+    return (len(follows) - cycles) % 2
+
+
+@pytest.mark.parametrize("n", [1000, 5000])  # one that is sorted, one that is computed
+def test_permutations_vary_in_every_way(n):
+    draws = torch.stack([torch.randperm(n, device="metal").cpu() for _ in range(200)])
+    places = torch.arange(n)
+    assert abs((draws == places).sum(1).float().mean() - 1) < 0.5  # in place: one of them, on average
+    assert abs((draws[:, 1:] == draws[:, :-1] + 1).sum(1).float().mean() - 1) < 0.5  # neighbours that stay so
+    by_eighths = torch.stack([(draws[:, places * 8 // n == i] * 8 // n).flatten().bincount() for i in range(8)])
+    assert ((by_eighths / by_eighths.sum() * 64 - 1).abs() < 0.06).all()
+    assert {is_odd(order) for order in draws[:25]} == {0, 1}
 
 
 def test_multinomial():

@@ -118,6 +118,19 @@ def test_unique(dtype):
     assert_agrees(lambda x: torch.unique_consecutive(x, return_inverse=True, return_counts=True), x, backward=False)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int32, torch.int64])
+@pytest.mark.parametrize("low, high", [(-100, 100), (-128, 127), (0, 1)])
+def test_unique_of_many_integers(dtype, low, high):
+    """Counted where their range is narrow, sorted where one of them is far off."""
+    x = torch.randint(low, high, (130, 130), generator=torch.Generator().manual_seed(0)).to(dtype)
+    far = x.clone()
+    far[7, 7] = torch.iinfo(dtype).max
+    far[9, 9] = torch.iinfo(dtype).min
+    for values in (x, far, x.t()[::2].repeat(3, 1)):
+        assert_agrees(lambda x: torch.unique(x, return_inverse=True, return_counts=True), values, backward=False)
+        assert_agrees(torch.unique, values, backward=False)
+
+
 def test_unique_along_a_dimension():
     x = sample(12, 2, 2, dtype=torch.int64).clamp(0, 1)
     for dim in (0, 1):

@@ -42,7 +42,7 @@ Tensor counts_of(const Tensor& values, int64_t bins) {
   if (size == 0 || bins == 0) return counts.to(at::kLong);
   constexpr uint64_t kThreads = 256, kMaxGroups = 256;
   // A group has a good deal more values than counts of its own.
-  const uint64_t least = std::max(4 * kThreads, 8 * std::min<uint64_t>(bins, kGroupBins));
+  const uint64_t least = std::max(4 * kThreads, 32 * std::min<uint64_t>(bins, kGroupBins));
   const uint64_t groups = std::min<uint64_t>(kMaxGroups, (size + least - 1) / least);
   const CountParams params{uint64_t(size), (size + groups - 1) / groups, uint64_t(bins)};
   launch_groups(kernel("histogram", "count_values", {metal_type(values.scalar_type())}), {groups}, {kThreads},

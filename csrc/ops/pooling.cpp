@@ -17,6 +17,7 @@
 
 #include <limits>
 
+#include "ops/indexing.h"
 #include "ops/pooling.h"
 #include "ops/structured.h"
 #include "ops/volume.h"
@@ -115,21 +116,27 @@ bool has_dense_planes(const Tensor& volumes) {
          volumes.stride(2) == volumes.size(3) * volumes.size(4);
 }
 
+/// Adds each gradient to the pixel that it chose, in order: planes share none.
+void add_to_chosen(const Tensor& grad_out, const Tensor& indices, const Tensor& grad_in) {
+  const auto planes = [](const Tensor& volumes) { return volumes.reshape({volumes.size(0), volumes.size(1), -1}); };
+  const Tensor sums = planes(grad_in), values = planes(grad_out), chosen = planes(indices);
+  const int64_t pixels = sums.size(2), bytes = sums.stride(2) * sums.element_size();
+  index_accumulate(index_iterator(without_stride(sums, 2, chosen.size(2)), values, chosen),
+                   {pixels, bytes, /*wrap=*/false, /*first=*/2}, at::native::ReductionType::SUM);
+  if (!sums.is_alias_of(grad_in)) grad_in.copy_(sums.view(grad_in.sizes()));
+}
+
 void max_pool_backward(const Tensor& grad_out, const Tensor& indices, const Windows& windows, const Tensor& grad_in) {
-  if (grad_in.numel() == 0) return;
+  grad_in.zero_();
+  if (grad_out.numel() == 0) return;
   const Tensor from = as_volumes(grad_out, windows.spatial), to = as_volumes(grad_in, windows.spatial);
-  PoolingParams params = windows.params(to, from);
   const Tensor chosen = as_volumes(indices, windows.spatial);
+  PoolingParams params = windows.params(to, from);
+  if (overlap(params)) return add_to_chosen(from, chosen, to);
   params.index_layout = layout_of(chosen);
-  if (from.numel() > 0 && !overlap(params)) {
-    grad_in.zero_();
-    const bool dense = has_dense_planes(from) && has_dense_planes(to) && has_dense_planes(chosen);
-    launch_threads(kernel("pooling", "max_pool_scatter", {metal_type(grad_in.scalar_type()), dense ? "true" : "false"}),
-                   elements_of(from), kThreadgroup, grad_in, grad_out, indices, params);
-    return;
-  }
-  launch_threads(pooling_kernel("max_pool_backward", grad_in), elements_of(to), kThreadgroup, grad_in, grad_out,
-                 indices, params);
+  const bool dense = has_dense_planes(from) && has_dense_planes(to) && has_dense_planes(chosen);
+  launch_threads(kernel("pooling", "max_pool_scatter", {metal_type(grad_in.scalar_type()), dense ? "true" : "false"}),
+                 elements_of(from), kThreadgroup, grad_in, grad_out, indices, params);
 }
 
 /// How an average counts what it is divided by.

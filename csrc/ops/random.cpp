@@ -151,11 +151,12 @@ at::Tensor& randperm_out(int64_t n, Generator generator, at::Tensor& out) {
   if (n == 0) return out;
   constexpr int64_t kFew = 1 << 12, kMost = int64_t{1} << 30;
   if (n > kFew && n <= kMost) {
-    const auto rows = static_cast<uint32_t>(std::ceil(std::sqrt(static_cast<double>(n))));
+    // Even numbers: rotations of an odd number of places are even permutations, and so would be all that they make.
+    const auto even = [](int64_t number) { return static_cast<uint32_t>(number + number % 2); };
+    const uint32_t rows = even(static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(n)))));
     const PhiloxState state = reserve_philox(generator, 2);
     const PermutationParams params{static_cast<int64_t>(state.seed), static_cast<int64_t>(state.offset),
-                                   static_cast<uint32_t>(n), rows,
-                                   Divisor::of(static_cast<uint32_t>((n + rows - 1) / rows))};
+                                   static_cast<uint32_t>(n), rows, Divisor::of(even((n + rows - 1) / rows))};
     const at::Tensor result = out.is_contiguous() ? out : at::empty({n}, out.options());
     launch_threads(kernel("random", "permute", {metal_type(out.scalar_type())}), {static_cast<uint64_t>(n)}, {kThreads},
                    result, params);

@@ -14,8 +14,8 @@ struct RandomParams {
   uint64_t range;  ///< of integers: base <= x < base + range; 0 means 2^64
 };
 
-/// A permutation of count numbers, seen as a table of rows x columns, which has at most one row's worth too many. `seed`
-/// and `offset` are Philox's.
+/// A permutation of count numbers, seen as a table of rows x columns, which has a few rows' worth too many at most.
+/// `seed` and `offset` are Philox's.
 struct PermutationParams {
   int64_t seed, offset;
   uint32_t count;

@@ -1,5 +1,7 @@
 // Atomic operations: one a lane, lowest lane first; lanes that meet at one address are combined before.
+#include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/Module.h>
+#include <llvm/Transforms/Utils/LowerAtomic.h>
 
 #include "vectorise/lane_loop.h"
 #include "vectorise/vectoriser.h"
@@ -10,6 +12,20 @@ namespace {
 
 std::string atomic_name(llvm::StringRef operation, llvm::Type* type, llvm::AtomicOrdering ordering) {
   return (operation + "." + type_suffix(type) + "." + llvm::toIRString(ordering)).str();
+}
+
+/// Threadgroup memory is one argument of a body, the only one that nothing else points into.
+bool is_threadgroup_memory(const llvm::Value* pointer) {
+  auto* memory = llvm::dyn_cast<llvm::Argument>(llvm::getUnderlyingObject(pointer, /*MaxLookup=*/0));
+  return memory && memory->hasNoAliasAttr();
+}
+
+/// An operation on memory that no other thread of the CPU reaches: SIMD-groups of a threadgroup take turns at barriers.
+llvm::Value* perform_alone(llvm::IRBuilder<>& b, const llvm::AtomicRMWInst& atomic, llvm::Value* address,
+                           llvm::Value* value) {
+  llvm::Value* old = b.CreateAlignedLoad(atomic.getType(), address, atomic.getAlign());
+  b.CreateAlignedStore(llvm::buildAtomicRMWValue(atomic.getOperation(), b, old, value), address, atomic.getAlign());
+  return old;
 }
 
 /// Combines the lanes of an integer operation whose old value nobody wants; null if it does not reduce.
@@ -141,7 +157,9 @@ void Vectoriser::widen_atomic(llvm::AtomicRMWInst& atomic) {
   llvm::Type* type = atomic.getType();
   llvm::Value *pointer = atomic.getPointerOperand(), *mask = mask_of(atomic);
   llvm::Value* values = lanes(atomic.getValOperand());
-  auto perform = [&](Builder& builder, llvm::Value* address, llvm::Value* value) {
+  const bool alone = atomic.getOrdering() == llvm::AtomicOrdering::Monotonic && is_threadgroup_memory(pointer);
+  auto perform = [&](Builder& builder, llvm::Value* address, llvm::Value* value) -> llvm::Value* {
+    if (alone) return perform_alone(builder, atomic, address, value);
     return builder.CreateAtomicRMW(atomic.getOperation(), address, value, atomic.getAlign(), atomic.getOrdering(),
                                    atomic.getSyncScopeID());
   };
@@ -154,7 +172,7 @@ void Vectoriser::widen_atomic(llvm::AtomicRMWInst& atomic) {
   }
   llvm::Value* address = is_uniform(pointer) ? pointer : lanes(pointer);
   std::string name = atomic_name(llvm::AtomicRMWInst::getOperationName(atomic.getOperation()), type, atomic.getOrdering());
-  set_lanes(atomic, call_for_each_lane(b, "atomic." + name, {address, values}, mask_bits(b, mask), type,
+  set_lanes(atomic, call_for_each_lane(b, (alone ? "alone." : "atomic.") + name, {address, values}, mask_bits(b, mask), type,
                                        [&](Builder& lane, llvm::ArrayRef<llvm::Value*> operands) {
                                          return perform(lane, operands[0], operands[1]);
                                        }));
