@@ -255,6 +255,11 @@ def _networks() -> list[tuple[str, Make]]:
         ("grid_sample", _on(_grid, lambda a, g: F.grid_sample(a, g, align_corners=False))),
         ("attention", _on(_attention, F.scaled_dot_product_attention)),
         ("attention, training", _training(lambda x: _attention(x, True), F.scaled_dot_product_attention)),
+        (
+            "attention, causal, training",
+            _training(lambda x: _attention(x, True), lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)),
+        ),
+        ("attention, one query", _on(_attention, lambda q, k, v: F.scaled_dot_product_attention(q[:, :, :1], k, v))),
         ("LSTM", _lstm),
         ("Adam step", _optimizer(torch.optim.Adam)),
         ("SGD step", _optimizer(torch.optim.SGD, momentum=0.9)),

@@ -118,13 +118,14 @@ struct Attention {
   }
 
   /// A kernel's instance for these dtypes and sizes; `more` are template arguments that it has besides.
-  const Kernel& kernel_of(std::string_view function, std::initializer_list<std::string_view> more = {}) const {
+  const Kernel& kernel_of(std::string_view family, std::string_view function,
+                          std::initializer_list<std::string_view> more = {}) const {
     const int64_t size = std::max(query.size(3), value.size(3));
     const char* const capacity = size <= 32 ? "32" : size <= 64 ? "64" : size <= 128 ? "128" : "256";
     std::vector<std::string_view> arguments{metal_type(query.scalar_type()), capacity, metal_type(bias.scalar_type()),
                                             is_biased ? "true" : "false", params.dropout > 0 ? "true" : "false"};
     arguments.insert(arguments.end(), more);
-    return kernel("attention", function, arguments);
+    return kernel(family, function, arguments);
   }
 
   uint64_t batch() const { return query.size(0); }
@@ -144,7 +145,7 @@ void attend_rows(const Attention& attention, const Tensor& out, const Tensor& lo
   row_params.split_size = std::max<int64_t>(at::ceil_div(at::ceil_div<int64_t>(params.keys, wanted), kBlock) * kBlock, kBlock);
   const int64_t splits = std::max<int64_t>(at::ceil_div(params.keys, row_params.split_size), 1);
   const auto launch = [&](const Tensor& to, const Tensor& logarithms, const Tensor& remainders) {
-    launch_groups(attention.kernel_of("attention_row", {metal_type(to.scalar_type())}),
+    launch_groups(attention.kernel_of("attention", "attention_row", {metal_type(to.scalar_type())}),
                   {uint64_t(splits), uint64_t(params.heads) * params.queries, attention.batch()}, {kBlock}, to,
                   logarithms, remainders, attention.query, attention.key, attention.value, attention.bias, row_params);
   };
@@ -191,7 +192,7 @@ Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& 
     if (params.queries <= kFewQueries) {
       attend_rows(attention, out, logsumexp, remainder);
     } else {
-      launch_groups(attention.kernel_of("attention"),
+      launch_groups(attention.kernel_of("attention", "attention"),
                     {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, attention.batch()}, {kBlock}, out,
                     logsumexp, remainder, attention.query, attention.key, attention.value, attention.bias, params);
     }
@@ -204,7 +205,7 @@ Tensor delta_of(const Tensor& grad_out, const Tensor& out) {
   const Tensor delta = at::empty({out.size(0), out.size(1), out.size(2)}, out.options().dtype(at::kFloat));
   const AttentionDeltaParams params{layout_of(grad_out), layout_of(out), static_cast<uint32_t>(out.size(1)),
                                     static_cast<uint32_t>(out.size(2)), static_cast<uint32_t>(out.size(3))};
-  launch_groups(kernel("attention", "attention_delta", {metal_type(out.scalar_type())}),
+  launch_groups(kernel("attention_backward", "attention_delta", {metal_type(out.scalar_type())}),
                 {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, uint64_t(out.size(0))}, {kBlock}, delta,
                 grad_out, out, params);
   return delta;
@@ -242,7 +243,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
   if (key.numel() == 0) {
     sums.zero_();
   } else {
-    launch_groups(attention.kernel_of("attention_backward"),
+    launch_groups(attention.kernel_of("attention_backward", "attention_backward"),
                   {uint64_t(splits), uint64_t(key.size(1)), attention.batch()}, {kBlock}, sums, grad_key, grad_value,
                   grads, attention.query, attention.key, attention.value, logsumexp, remainder,
                   delta_of(grads, out), attention.bias, params);
