@@ -107,6 +107,10 @@ def _attention(x: Inputs, grad: bool = False) -> tuple:
     return tuple(x(batch, 8, length, 64, grad=grad) for _ in range(3))
 
 
+def _causal_attention(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
 def _lstm(device: str, n: int) -> Work:
     steps, hidden = 16, 64
     torch.manual_seed(0)
@@ -255,10 +259,7 @@ def _networks() -> list[tuple[str, Make]]:
         ("grid_sample", _on(_grid, lambda a, g: F.grid_sample(a, g, align_corners=False))),
         ("attention", _on(_attention, F.scaled_dot_product_attention)),
         ("attention, training", _training(lambda x: _attention(x, True), F.scaled_dot_product_attention)),
-        (
-            "attention, causal, training",
-            _training(lambda x: _attention(x, True), lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)),
-        ),
+        ("attention, causal, training", _training(lambda x: _attention(x, True), _causal_attention)),
         ("attention, one query", _on(_attention, lambda q, k, v: F.scaled_dot_product_attention(q[:, :, :1], k, v))),
         ("LSTM", _lstm),
         ("Adam step", _optimizer(torch.optim.Adam)),

@@ -1,4 +1,4 @@
-// The gradient of scaled dot-product attention: weights are computed again, from the logarithms that the forward pass kept.
+// The gradient of scaled dot-product attention: weights are computed again, from logarithms that the forward pass kept.
 #include "attention.h"
 
 using namespace metal;
@@ -50,7 +50,8 @@ static void add_to_gradient(device float* gradient, long stride, uint count, con
 /// Scores of 32 queries and the lane's key become weights, 0 where the key is not seen.
 template <class B, bool biased>
 static void weigh(thread float* scores, constant AttentionParams& p, device const B* bias,
-                  device const float* logsumexp, device const float* remainder, uint first_query, uint count, uint key) {
+                  device const float* logsumexp, device const float* remainder, uint first_query, uint count,
+                  uint key) {
 #pragma clang loop unroll_count(2)
   for (uint r = 0; r < count; ++r) {
     const uint query = first_query + r;
@@ -114,7 +115,8 @@ template <class T, uint capacity, class B, bool biased, bool dropout>
           add_products<depth>(weights, staging.tile, count, own_key, e, filled<depth>(e, p.head_size));
           simdgroup_barrier(mem_flags::mem_threadgroup);
         }
-        weigh<B, biased>(weights, p, at_head(bias, p.bias, batch, head), logsumexp + row, remainder + row, q, count, own);
+        weigh<B, biased>(weights, p, at_head(bias, p.bias, batch, head), logsumexp + row, remainder + row, q, count,
+                         own);
 #pragma clang loop unroll(disable)
         for (uint r = 0; r < kBlock; ++r) {
           if (dropout) kept[r] = dropout_factor(p, dropout_words(p, row + r, own / 4)[own % 4]);

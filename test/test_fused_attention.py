@@ -195,7 +195,10 @@ def test_outputs_lie_in_memory_as_queries_do(device):
     assert fused(q, q, q).transpose(1, 2).is_contiguous()
 
 
-@pytest.mark.parametrize("sizes", [(0, 2, 2, 5, 6), (2, 0, 0, 5, 6), (2, 2, 2, 0, 6), (2, 2, 2, 40, 0), (2, 2, 2, 1, 0)])
+EMPTY = [(0, 2, 2, 5, 6), (2, 0, 0, 5, 6), (2, 2, 2, 0, 6), (2, 2, 2, 40, 0), (2, 2, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("sizes", EMPTY)
 def test_empty(sizes):
     sizes = (*sizes, 8, 8)
     actual, expected = (results(d, torch.float32, inputs(sizes)) for d in ("metal", "cpu"))

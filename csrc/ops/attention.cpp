@@ -28,6 +28,7 @@ constexpr int64_t kMostFeatures = 256;
 constexpr int64_t kBlock = 32;       // queries or keys of a SIMD-group, one a lane
 constexpr int64_t kFewQueries = 12;   // up to here, SIMD-groups have a row of scores each
 constexpr int64_t kManyScores = int64_t{1} << 28;
+constexpr int64_t kSplitKeys = 512;  // what a SIMD-group should have, if a row is split
 constexpr int64_t kBusyGroups = 16;  // threadgroups that fill a device
 
 bool has_gradient(const Tensor& t) { return at::GradMode::is_enabled() && t.requires_grad(); }
@@ -56,8 +57,8 @@ bool fits_kernels(const Tensor& query, const Tensor& key, const Tensor& value, c
          at::is_expandable_to(mask->sizes(), {query.size(0), query.size(1), query.size(2), key.size(2)});
 }
 
-/// Whether the kernels are worth it where PyTorch's composition would do. Those for a block of queries or keys keep a lane's
-/// features in arrays, which are registers of a CPU but memory of a GPU: there they are for scores that would take 1 GB.
+/// Whether the kernels are worth it where PyTorch's composition would do. Those for a block of queries or keys have
+/// arrays for each lane, which suits CPUs. On a GPU they are memory: there the kernels are for scores of 1 GB and more.
 bool suits_device(const Tensor& query, const Tensor& key, const Tensor& value) {
   const bool wants_gradients = has_gradient(query) || has_gradient(key) || has_gradient(value);
   if (prefers_register_tiles() || (query.size(2) <= kFewQueries && !wants_gradients)) return true;
@@ -90,9 +91,12 @@ Tensor dense_like(const Tensor& like, at::IntArrayRef sizes) {
 
 /// The inputs of a call as kernels take them.
 struct Attention {
-  Attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& attn_bias, double dropout_p, bool is_causal,
-            std::optional<double> scale)
-      : query(with_adjacent_features(q)), key(with_adjacent_features(k)), value(with_adjacent_features(v)), bias(query) {
+  Attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& attn_bias, double dropout_p,
+            bool is_causal, std::optional<double> scale)
+      : query(with_adjacent_features(q)),
+        key(with_adjacent_features(k)),
+        value(with_adjacent_features(v)),
+        bias(query) {
     TORCH_CHECK(fits_kernels(q, k, v, attn_bias, /*enable_gqa=*/true),
                 "metal: fused attention takes 4-D queries, keys and values of one floating dtype with up to ",
                 kMostFeatures, " features and a mask that needs no gradient, got ", q.sizes(), ", ", k.sizes(), " and ",
@@ -140,10 +144,11 @@ struct Attention {
 /// Attention of few queries: splits of the keys, if there would be too few threadgroups else, which are joined.
 void attend_rows(const Attention& attention, const Tensor& out, const Tensor& logsumexp, const Tensor& remainder) {
   const AttentionParams& params = attention.params;
-  const int64_t wanted = std::clamp<int64_t>(kBusyGroups / attention.rows(), 1, at::ceil_div<int64_t>(params.keys + 1, 512));
-  AttentionRowParams row_params{params, params.keys, 0, 0};
-  row_params.split_size = std::max<int64_t>(at::ceil_div(at::ceil_div<int64_t>(params.keys, wanted), kBlock) * kBlock, kBlock);
-  const int64_t splits = std::max<int64_t>(at::ceil_div(params.keys, row_params.split_size), 1);
+  const int64_t keys = std::max<int64_t>(params.keys, 1);
+  const int64_t wanted = std::clamp<int64_t>(kBusyGroups / attention.rows(), 1, at::ceil_div(keys, kSplitKeys));
+  const int64_t split_size = at::ceil_div(at::ceil_div(keys, wanted), kBlock) * kBlock;
+  const int64_t splits = at::ceil_div(keys, split_size);
+  AttentionRowParams row_params{params, static_cast<uint32_t>(split_size), 0, 0};
   const auto launch = [&](const Tensor& to, const Tensor& logarithms, const Tensor& remainders) {
     launch_groups(attention.kernel_of("attention", "attention_row", {metal_type(to.scalar_type())}),
                   {uint64_t(splits), uint64_t(params.heads) * params.queries, attention.batch()}, {kBlock}, to,
@@ -168,8 +173,8 @@ void attend_rows(const Attention& attention, const Tensor& out, const Tensor& lo
 
 using Forward = std::tuple<Tensor, Tensor, Tensor, Tensor, c10::SymInt, c10::SymInt, Tensor, Tensor, Tensor>;
 
-/// Output; logsumexp [batch, heads, queries] (float, natural logarithm); in the place of cum_seq_q, which only nested tensors
-/// have, what is left off where logsumexp is rounded; seed and offset of the dropout, on the CPU.
+/// Output; logsumexp [batch, heads, queries] (float, natural logarithm); in the place of cum_seq_q, which only nested
+/// tensors have, what is left off where logsumexp is rounded; seed and offset of the dropout, on the CPU.
 Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& value,
                           const std::optional<Tensor>& attn_bias, double dropout_p, bool is_causal, bool,
                           std::optional<double> scale) {
@@ -214,8 +219,8 @@ Tensor delta_of(const Tensor& grad_out, const Tensor& out) {
 std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
     const Tensor& grad_out, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_bias,
     std::array<bool, 4> grad_input_mask, const Tensor& out, const Tensor& logsumexp, const Tensor& remainder,
-    const Tensor&, c10::SymInt, c10::SymInt, double dropout_p, bool is_causal, const Tensor& philox_seed, const Tensor& philox_offset,
-    std::optional<double> scale) {
+    const Tensor&, c10::SymInt, c10::SymInt, double dropout_p, bool is_causal, const Tensor& philox_seed,
+    const Tensor& philox_offset, std::optional<double> scale) {
   if (!grad_out.defined()) return {};
   TORCH_CHECK_NOT_IMPLEMENTED(!grad_input_mask[3], "metal: fused attention has no gradient for its mask");
   Attention attention(query, key, value, attn_bias, dropout_p, is_causal, scale);
@@ -224,7 +229,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
     attention.params.offset = philox_offset.item<int64_t>();
   }
   const Tensor grads = with_adjacent_features(grad_out);
-  const Tensor grad_key = dense_like(attention.key, key.sizes()), grad_value = dense_like(attention.value, value.sizes());
+  const Tensor grad_key = dense_like(attention.key, key.sizes());
+  const Tensor grad_value = dense_like(attention.value, value.sizes());
 
   // A threadgroup adds up the gradients of all queries: keys are split as far as there would be too few threadgroups.
   const int64_t blocks = std::max<int64_t>(at::ceil_div(key.size(2), kBlock), 1);

@@ -1,5 +1,5 @@
-// Second derivatives of fused attention. The kernels' gradients have none, so where one may be wanted (create_graph=True)
-// gradients are those of PyTorch's composition.
+// Second derivatives of fused attention. The kernels' gradients have none, so where one may be wanted
+// (create_graph=True), gradients are those of PyTorch's composition.
 #include <ATen/ops/_scaled_dot_product_attention_math.h>
 #include <ATen/ops/_scaled_dot_product_fused_attention_overrideable_backward.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
@@ -12,11 +12,12 @@ namespace {
 using at::Tensor;
 using Backward = at::_ops::_scaled_dot_product_fused_attention_overrideable_backward;
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> composed_backward(const Tensor& grad_out, const std::array<Tensor, 3>& inputs,
-                                                             const Tensor& attn_bias, double dropout_p, bool is_causal,
-                                                             std::optional<double> scale) {
-  TORCH_CHECK_NOT_IMPLEMENTED(dropout_p == 0, "metal: fused attention with dropout has no second derivative; call it under "
-                              "torch.nn.attention.sdpa_kernel(SDPBackend.MATH)");
+using Gradients = std::tuple<Tensor, Tensor, Tensor, Tensor>;
+
+Gradients composed_backward(const Tensor& grad_out, const std::array<Tensor, 3>& inputs, const Tensor& attn_bias,
+                            double dropout_p, bool is_causal, std::optional<double> scale) {
+  TORCH_CHECK_NOT_IMPLEMENTED(dropout_p == 0, "metal: fused attention with dropout has no second derivative; call it "
+                              "under torch.nn.attention.sdpa_kernel(SDPBackend.MATH)");
   const auto& [query, key, value] = inputs;
   const auto bias = attn_bias.defined() ? std::optional<Tensor>(attn_bias) : std::nullopt;
   const bool is_grouped = query.size(1) != key.size(1);
@@ -32,7 +33,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> composed_backward(const Tensor& grad_
   return {grads[0], grads[1], grads[2], Tensor()};
 }
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> backward(
+Gradients backward(
     const Tensor& grad_out, const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_bias,
     std::array<bool, 4> grad_input_mask, const Tensor& out, const Tensor& logsumexp, const Tensor& cum_seq_q,
     const Tensor& cum_seq_k, c10::SymInt max_q, c10::SymInt max_k, double dropout_p, bool is_causal,

@@ -1,8 +1,8 @@
 // What the attention kernels share.
 //
-// A SIMD-group has a block of 32 queries, or of keys in the backward pass, one a lane: their features and sums are arrays
-// of the lane. The other side comes by in tiles of 32 rows. So each product is a sum of elements of a tile, which are the
-// same for all lanes, times elements of the lane, and the softmax of a row is a lane's own business.
+// A SIMD-group has a block of 32 queries, or of keys in the backward pass, one a lane: their features and sums are
+// arrays of the lane. The other side comes by in tiles of 32 rows. So each product is a sum of elements of a tile, which
+// are the same for all lanes, times elements of the lane, and the softmax of a row is a lane's own business.
 #pragma once
 
 #include <metal_stdlib>

@@ -46,8 +46,8 @@ struct AttentionDeltaParams {
   uint32_t heads, queries, value_size;
 };
 
-/// A threadgroup has a head of keys and a split of them. Gradients of queries are added up in grad_query, one matrix for
-/// each split.
+/// A threadgroup has a head of keys and a split of them. Gradients of queries are added up in grad_query, one matrix
+/// for each split.
 struct AttentionBackwardParams {
   AttentionParams attention;
   AttentionLayout grad_out, grad_query, grad_key, grad_value;

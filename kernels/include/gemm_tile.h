@@ -66,7 +66,7 @@ struct StridedSource {
   }
 };
 
-/// Turns a tile of rows x columns elements into one of columns x rows, by matrices of 8x8, which is cheaper than gathering.
+/// Turns a tile of rows x columns elements into one of columns x rows, by matrices of 8x8: cheaper than gathering.
 template <uint rows, uint columns>
 void transpose_tile(const threadgroup float* from, threadgroup float* to) {
 #pragma clang loop unroll(disable)
