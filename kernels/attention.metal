@@ -41,7 +41,8 @@ static float exponentiate(thread float* scores, thread float& top, thread float&
   float block_top = top;
 #pragma clang loop unroll_count(4)
   for (uint r = 0; r < kBlock; ++r) block_top = max(block_top, scores[r]);
-  const float base = finite_base(block_top), shrink = exp(top - base);
+  const float base = finite_base(block_top);
+  const float shrink = simd_any(block_top != top) ? exp(top - base) : 1;
   float sum = 0;
 #pragma clang loop unroll_count(2)
   for (uint r = 0; r < kBlock; ++r) {
