@@ -1,5 +1,5 @@
-// Values combined with what is at places that indices name, in a fixed order: along lines that share no place, or in
-// runs of values that are known to go to one place.
+// Values combined with what is at places that indices name. In a fixed order: along lines that share no place, or in
+// runs of values that are known to go to one place. In any order: by atomic additions.
 #include "indexing.h"
 
 #include <c10/metal/utils.h>
@@ -109,13 +109,16 @@ template <class Out, class T, class Op, uint unit>
         value = A(at_byte(values, step_offset(1, sizeof(T))));
       }
       bool is_first = place != kNowhere;
-      A total = value;
 #pragma unroll
-      for (ushort other = 0; other < kLanes; ++other) {
-        const bool same = simd_shuffle(place, other) == place;
+      for (ushort other = 0; other + 1 < kLanes; ++other) {
+        if (simd_shuffle(place, other) == place && other < lane) is_first = false;
+      }
+      const bool is_repeated = place != kNowhere && !is_first;
+      A total = value;
+      for (uint rest = uint(ulong(simd_ballot(is_repeated))); rest != 0; rest &= rest - 1) {
+        const ushort other = ctz(rest);
         const A other_value = of_lane(value, other);
-        if (same && other > lane) total = Op::apply(total, other_value);
-        if (same && other < lane) is_first = false;
+        if (simd_shuffle(place, other) == place) total = Op::apply(total, other_value);
       }
       if (is_first) {
         device Out& target = at_byte(places, place);
@@ -124,6 +127,50 @@ template <class Out, class T, class Op, uint unit>
       simdgroup_barrier(mem_flags::mem_device);
     }
   }
+}
+
+static void add_atomically(device float* to, float value) {
+  atomic_fetch_add_explicit(reinterpret_cast<device atomic<float>*>(to), value, memory_order_relaxed);
+}
+static void add_atomically(device int* to, int value) {
+  atomic_fetch_add_explicit(reinterpret_cast<device atomic<int>*>(to), value, memory_order_relaxed);
+}
+static void add_atomically(device float2* to, float2 value) {
+  device float* const parts = reinterpret_cast<device float*>(to);
+  add_atomically(parts, value.x);
+  add_atomically(parts + 1, value.y);
+}
+/// The lower half's carry goes to the upper half with it: once all have been added, the sum is right.
+static void add_atomically(device long* to, long value) {
+  device atomic<uint>* const halves = reinterpret_cast<device atomic<uint>*>(to);
+  const uint low = uint(value), before = atomic_fetch_add_explicit(halves, low, memory_order_relaxed);
+  const uint high = uint(value >> 32) + (before + low < before ? 1 : 0);
+  atomic_fetch_add_explicit(halves + 1, high, memory_order_relaxed);
+}
+
+/// One thread a value, which is added whenever the thread gets to it.
+template <class T, uint indices, uint unit>
+[[kernel]] void accumulate_atomically(device T* out [[buffer(0)]], device const T* values [[buffer(1)]],
+                                      constant IndexParams& params [[buffer(2)]],
+                                      device c10::metal::ErrorMessages* errors [[buffer(3)]],
+                                      device const long* index_0 [[buffer(4)]],
+                                      device const long* index_1 [[buffer(5)]],
+                                      device const long* index_2 [[buffer(6)]],
+                                      device const long* index_3 [[buffer(7)]],
+                                      device const long* index_4 [[buffer(8)]],
+                                      device const long* index_5 [[buffer(9)]],
+                                      device const long* index_6 [[buffer(10)]],
+                                      device const long* index_7 [[buffer(11)]],
+                                      uint3 p [[thread_position_in_grid]]) {
+  const IndexBuffers buffers{{index_0, index_1, index_2, index_3, index_4, index_5, index_6, index_7}};
+  const OperandOffsets<indices> outer(params.layout, p.y, p.z);
+  long place = outer.bytes[0] + x_offset<unit>(params.layout, 0, p.x, sizeof(T));
+  for (uint i = 0; i < indices; ++i) {
+    const size_t at = outer.bytes[i + 2] + x_offset<unit>(params.layout, i + 2, p.x, sizeof(long));
+    if (!add_place(place, at_byte(buffers.data[i], at), i, params.indexed, errors)) return;
+  }
+  const T value = at_byte(values, outer.bytes[1] + x_offset<unit>(params.layout, 1, p.x, sizeof(T)));
+  add_atomically(&at_byte(out, place), value);
 }
 
 /// Where a thread is that combines or moves runs of equal keys: which key, and which element of a row. Neighbours are

@@ -186,6 +186,27 @@ def test_whole_rows(dtype, columns):
         assert torch.equal(ours.cpu(), theirs)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.int16, torch.int32, torch.int64, torch.complex64], ids=str)
+def test_few_lines_of_many_values(dtype):
+    """More than a thread for each line could go along."""
+    values, rows = (whole_numbers(20000, *columns, dtype=dtype).sgn() for columns in ((), (40,)))
+    index = torch.randint(0, 2000, (20000,), generator=torch.Generator().manual_seed(0))
+
+    def sums(device):
+        i, v, r = index.to(device), values.to(device), rows.to(device)
+        empty = torch.zeros(2000, 40, dtype=dtype, device=device)
+        return (
+            empty[:, 0].scatter_add(0, i, v),
+            empty[:, :1].clone().index_put_((i, torch.zeros_like(i)), v, accumulate=True),
+            empty.index_add(0, i, r),
+            empty.scatter_add(0, i[:, None].expand(-1, 40), r),
+            empty.flatten().put_(i * 7, v, accumulate=True),
+        )
+
+    for ours, theirs in zip(sums("metal"), sums("cpu")):
+        assert torch.equal(ours.cpu(), theirs)
+
+
 def test_halves_are_summed_as_floats():
     """4096 + 1 + 1 ... in bfloat16 or float16 alone would stay 4096."""
     for dtype in (torch.float16, torch.bfloat16):
@@ -240,6 +261,8 @@ OUT_OF_RANGE = {
     "gather": (lambda x, i: x.gather(0, i.view(1, 1)), "index 9 is out of bounds"),
     "index_add": (lambda x, i: x.index_add(0, i, x[:1]), "index 9 is out of bounds"),
     "put": (lambda x, i: x.clone().index_put_((i,), x[:1]), "index 9 is out of bounds"),
+    "line": (lambda x, i: x.scatter_add(1, i.expand(5, 20), torch.ones(5, 20, device=i.device)), "index 9 is out of bounds"),
+    "atomic": (lambda x, i: x[:, 0].scatter_add(0, i.expand(9999), torch.ones(9999, device=i.device)), "index 9 is out of bounds"),
 }
 
 

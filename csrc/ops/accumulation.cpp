@@ -1,9 +1,11 @@
 // Values combined with what is at indexed places (kernels/accumulation.metal): line by line where lines share no place
-// and there are enough of them, otherwise by sorting the places.
+// and there are enough of them; otherwise by atomic additions, or by sorting the places.
+#include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/sort.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "ops/copy_layout.h"
@@ -221,6 +223,32 @@ void launch_over_runs(const TensorIteratorBase& iter, const IndexedDimensions& i
                  keys, order, params);
 }
 
+// ---- Atomic additions ----
+
+/// Whether values may be added in any order, by atomics that there are. Long rows go faster if their places are sorted.
+bool goes_atomically(const TensorIteratorBase& iter, ReductionType reduction) {
+  constexpr int64_t kLongRow = 32;
+  constexpr std::array kTypes{at::kFloat, at::kInt, at::kLong, at::kComplexFloat};
+  const bool has_atomics = std::find(kTypes.begin(), kTypes.end(), iter.dtype(0)) != kTypes.end();
+  const bool in_any_order = !at::globalContext().deterministicAlgorithms();
+  return reduction == ReductionType::SUM && has_atomics && in_any_order && iter.dtype(0) == iter.dtype(1) &&
+         Rows(iter).rows.count < kLongRow;
+}
+
+void accumulate_atomically(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
+  for_each_part(iter, [&](const auto& part) {
+    const IndexParams params{index_layout(part, all_dimensions(part)), indexed_sizes(indexed)};
+    const BufferRange out = operand(part, 0);
+    const auto index = [&](int i) { return index_or(part, i, out); };
+    const Extent grid = grid_of(params.layout);
+    launch_threads(kernel("accumulation", "accumulate_atomically",
+                          {metal_type(part.dtype(0)), std::to_string(index_count(part)),
+                           unit_strides(params.layout, element_sizes(part))}),
+                   grid, threadgroup_of(grid), out, operand(part, 1), params, error_buffer(), index(0), index(1),
+                   index(2), index(3), index(4), index(5), index(6), index(7));
+  });
+}
+
 }  // namespace
 
 void index_put_last(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
@@ -230,6 +258,7 @@ void index_put_last(const TensorIteratorBase& iter, const IndexedDimensions& ind
 void index_accumulate(const TensorIteratorBase& iter, const IndexedDimensions& indexed, ReductionType reduction) {
   if (iter.numel() == 0) return;
   if (goes_by_lines(iter, indexed, reduction)) return accumulate_lines(iter, indexed, reduction);
+  if (goes_atomically(iter, reduction)) return accumulate_atomically(iter, indexed);
   launch_over_runs(iter, indexed, "accumulate_runs",
                    {std::string(metal_type(iter.dtype(0))), std::string(accumulate_op(reduction))});
 }

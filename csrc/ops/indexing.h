@@ -28,8 +28,8 @@ void index_get(const at::TensorIteratorBase& iter, const IndexedDimensions& inde
 void index_put(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
 /// The same; of several values for one place the last stays.
 void index_put_last(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed);
-/// out[indices] = reduce(out[indices], in) for each element of `in`, in order, so results are reproducible. SUM, PROD,
-/// MAX or MIN.
+/// out[indices] = reduce(out[indices], in) for each element of `in`; SUM, PROD, MAX or MIN. In a fixed order, so that
+/// results are reproducible, under torch.use_deterministic_algorithms(True) and wherever that is as fast.
 void index_accumulate(const at::TensorIteratorBase& iter, const IndexedDimensions& indexed,
                       at::native::ReductionType reduction);
 
