@@ -75,8 +75,8 @@ static T of_lane(T value, ushort lane) {
   }
 }
 
-/// One SIMD-group a line (y; z is the lines' other dimensions), 32 steps at a time: of the lanes that name one place the
-/// first combines all. `unit` is that of the steps; places within a line are less than 2^31 bytes apart.
+/// One SIMD-group a line (y; z is the lines' other dimensions), 32 steps at a time: of the lanes that name one place
+/// the first combines all. `unit` is that of the steps; places within a line are less than 2^31 bytes apart.
 template <class Out, class T, class Op, uint unit>
 [[kernel]] void accumulate_line_groups(device Out* out [[buffer(0)]], device const T* values [[buffer(1)]],
                                        constant LineParams& params [[buffer(2)]],
@@ -105,7 +105,8 @@ template <class Out, class T, class Op, uint unit>
       A value(0);
       if (lane < steps - first) {
         long offset = 0;
-        if (add_place(offset, at_byte(index, step_offset(2, sizeof(long))), 0, params.indexed, errors)) place = uint(offset);
+        const long index_here = at_byte(index, step_offset(2, sizeof(long)));
+        if (add_place(offset, index_here, 0, params.indexed, errors)) place = uint(offset);
         value = A(at_byte(values, step_offset(1, sizeof(T))));
       }
       bool is_first = place != kNowhere;

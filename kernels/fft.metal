@@ -1,6 +1,6 @@
 // Fourier transforms along one dimension of dense data [outer, size, inner]: Stockham's algorithm with radices 2, 4, 8
-// and odd primes. Short rows (inner = 1) stay in a threadgroup's memory from the first radix to the last; otherwise there
-// is one pass over memory for each radix. Bluestein's algorithm for sizes with large prime factors.
+// and odd primes. Short rows (inner = 1) stay in a threadgroup's memory from the first radix to the last; otherwise
+// there is one pass over memory for each radix. Bluestein's algorithm for sizes with large prime factors.
 // Inverse transforms are conjugates of transforms of conjugates.
 #include <metal_stdlib>
 
@@ -135,8 +135,8 @@ struct Butterfly<8> {
   }
 };
 
-/// One thread a butterfly of a row: butterflies and rows are x and y, or, where `columns` are transformed, y and z, and x
-/// is an inner index.
+/// One thread a butterfly of a row: butterflies and rows are x and y, or, where `columns` are transformed, y and z, and
+/// x is an inner index.
 template <int radix, class In, class Out, Half half_of, bool columns>
 [[kernel]] void fft_pass(device Out* out [[buffer(0)]], device const In* in [[buffer(1)]],
                          device const float2* roots [[buffer(2)]], constant FftPass& p [[buffer(3)]],

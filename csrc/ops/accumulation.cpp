@@ -63,8 +63,8 @@ struct Lines {
 
 /// Whether SIMD-groups can go along lines: steps are contiguous, and a 32-bit number says where in a line a place is.
 bool suits_groups(const TensorIteratorBase& iter, const Lines& split, const IndexedDimensions& indexed) {
-  if (index_count(iter) != 1 || split.steps.count < 16 || iter.dtype(0) == at::kBool || iter.dtype(0) == at::kComplexHalf)
-    return false;
+  const bool shuffles = iter.dtype(0) != at::kBool && iter.dtype(0) != at::kComplexHalf;
+  if (index_count(iter) != 1 || split.steps.count < 16 || !shuffles) return false;
   const auto stride = [&](int operand) { return split.steps.dimensions.strides(iter, operand)[0]; };
   const bool contiguous = stride(kFirstIndex) == iter.element_size(kFirstIndex) &&
                           (stride(1) == iter.element_size(1) || stride(1) == 0);
@@ -115,15 +115,13 @@ void launch_lines(const TensorIteratorBase& iter, const Lines& split, const Inde
                    operand(iter, kFirstIndex));
     return;
   }
-  const auto index = [&](int i) { return index_or(iter, i, out); };
   constexpr uint64_t kThreads = 64;
   const uint64_t x = std::min(grid.x, kThreads);
   const std::string indices = std::to_string(index_count(iter)), unit = unit_strides(params.lines, sizes);
   arguments.push_back(indices);
   arguments.push_back(unit);
-  launch_threads(kernel("accumulation", "accumulate_lines", arguments), grid, {x, std::min(grid.y, kThreads / x)}, out,
-                 operand(iter, 1), params, error_buffer(), index(0), index(1), index(2), index(3), index(4), index(5),
-                 index(6), index(7));
+  launch_indexed(kernel("accumulation", "accumulate_lines", arguments), grid, {x, std::min(grid.y, kThreads / x)},
+                 iter, out, operand(iter, 1), params);
 }
 
 void accumulate_lines(const TensorIteratorBase& iter, const IndexedDimensions& indexed, ReductionType reduction) {
@@ -143,7 +141,8 @@ void accumulate_lines(const TensorIteratorBase& iter, const IndexedDimensions& i
       sizes[0] = wide.element_size();
     }
     const std::string_view out_type = metal_type(wide.defined() ? at::kFloat : part.dtype(0));
-    launch_lines(part, split, indexed, params, {out_type, metal_type(part.dtype(1)), accumulate_op(reduction)}, sizes, out);
+    launch_lines(part, split, indexed, params, {out_type, metal_type(part.dtype(1)), accumulate_op(reduction)}, sizes,
+                 out);
     if (wide.defined()) narrow.copy_(wide);
   });
 }
@@ -183,14 +182,14 @@ Tensor target_offsets(const TensorIteratorBase& iter, const Part& keys, const In
   IndexParams params{index_layout(iter, keys.dimensions), indexed_sizes(indexed)};
   auto& strides = params.layout.strides;
   std::copy(std::begin(strides[0]), std::end(strides[0]), strides[1]);  // it is `in` that the kernel points into
-  const auto index = [&](int i) { return index_or(iter, i, buffer_range(offsets)); };
   auto sizes = element_sizes(iter);
   sizes[0] = sizes[1] = sizeof(int64_t);
   const Extent grid = grid_of(params.layout);
-  launch_threads(kernel("indexing", "index_elements", {"long", "IndexMode::offsets", std::to_string(index_count(iter)),
-                                                       unit_strides(params.layout, sizes)}),
-                 grid, threadgroup_of(grid), offsets, offsets, params, error_buffer(), index(0), index(1), index(2),
-                 index(3), index(4), index(5), index(6), index(7));
+  const BufferRange out = buffer_range(offsets);
+  const Kernel& k = kernel("indexing", "index_elements", {"long", "IndexMode::offsets",
+                                                          std::to_string(index_count(iter)),
+                                                          unit_strides(params.layout, sizes)});
+  launch_indexed(k, grid, threadgroup_of(grid), iter, out, out, params);
   return offsets;
 }
 
@@ -238,14 +237,11 @@ bool goes_atomically(const TensorIteratorBase& iter, ReductionType reduction) {
 void accumulate_atomically(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
   for_each_part(iter, [&](const auto& part) {
     const IndexParams params{index_layout(part, all_dimensions(part)), indexed_sizes(indexed)};
-    const BufferRange out = operand(part, 0);
-    const auto index = [&](int i) { return index_or(part, i, out); };
     const Extent grid = grid_of(params.layout);
-    launch_threads(kernel("accumulation", "accumulate_atomically",
-                          {metal_type(part.dtype(0)), std::to_string(index_count(part)),
-                           unit_strides(params.layout, element_sizes(part))}),
-                   grid, threadgroup_of(grid), out, operand(part, 1), params, error_buffer(), index(0), index(1),
-                   index(2), index(3), index(4), index(5), index(6), index(7));
+    const Kernel& k = kernel("accumulation", "accumulate_atomically",
+                             {metal_type(part.dtype(0)), std::to_string(index_count(part)),
+                              unit_strides(params.layout, element_sizes(part))});
+    launch_indexed(k, grid, threadgroup_of(grid), part, operand(part, 0), operand(part, 1), params);
   });
 }
 

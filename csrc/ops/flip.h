@@ -5,7 +5,7 @@
 
 namespace torch_metal {
 
-/// Writes the elements of `self` to `out`, of the same shape and dtype and anywhere else, in reverse order along `dims`.
+/// Writes the elements of `self` to `out`, of the same shape and dtype and elsewhere, in reverse order along `dims`.
 void flip_into(const at::Tensor& out, const at::Tensor& self, at::IntArrayRef dims);
 
 }  // namespace torch_metal

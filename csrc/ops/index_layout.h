@@ -46,9 +46,14 @@ c10::SmallVector<size_t, 4> element_sizes(const at::TensorIteratorBase& iter);
 /// The number of index tensors.
 inline int index_count(const at::TensorIteratorBase& iter) { return iter.ntensors() - kFirstIndex; }
 
-/// Buffers of index tensor `i`; those that the kernel does not read are bound to `otherwise`.
-inline BufferRange index_or(const at::TensorIteratorBase& iter, int i, const BufferRange& otherwise) {
-  return i < index_count(iter) ? operand(iter, kFirstIndex + i) : otherwise;
+/// Launches a kernel whose arguments are `out`, `in`, the parameters, the error buffer and kMaxIndices index tensors.
+template <class Parameters>
+void launch_indexed(const Kernel& kernel, Extent grid, Extent threadgroup, const at::TensorIteratorBase& iter,
+                    const BufferRange& out, const BufferRange& in, const Parameters& params) {
+  // Those that the kernel does not read are bound to something that exists.
+  const auto index = [&](int i) { return i < index_count(iter) ? operand(iter, kFirstIndex + i) : out; };
+  launch_threads(kernel, grid, threadgroup, out, in, params, error_buffer(), index(0), index(1), index(2), index(3),
+                 index(4), index(5), index(6), index(7));
 }
 
 }  // namespace torch_metal

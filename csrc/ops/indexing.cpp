@@ -30,7 +30,8 @@ size_t widen(IndexParams& params, size_t size, const BufferRange& out, const Buf
               (out.offset | in.offset) % kWide == 0;
   for (int n = 0; n < kFirstIndex; ++n)
     for (uint32_t d = 1; d <= layout.outermost; ++d) wide &= layout.strides[n][d] % kWide == 0;
-  for (int i = 0; i < indices; ++i) wide &= layout.strides[kFirstIndex + i][0] == 0 && params.indexed.step[i] % kWide == 0;
+  for (int i = 0; i < indices; ++i)
+    wide &= layout.strides[kFirstIndex + i][0] == 0 && params.indexed.step[i] % kWide == 0;
   if (!wide) return size;
   layout.sizes[0] = Divisor::of(row / kWide);
   layout.strides[0][0] = layout.strides[1][0] = kWide;
@@ -44,13 +45,11 @@ void move_indexed(const TensorIteratorBase& iter, const IndexedDimensions& index
     const BufferRange out = operand(part, 0), in = operand(part, 1);
     auto sizes = element_sizes(part);
     sizes[0] = sizes[1] = widen(params, sizes[0], out, in, index_count(part));
-    const auto index = [&](int i) { return index_or(part, i, out); };
     const Extent grid = grid_of(params.layout);
-    launch_threads(kernel("indexing", "index_elements",
-                          {bits_type(sizes[0]), mode, std::to_string(index_count(part)),
-                           unit_strides(params.layout, sizes)}),
-                   grid, threadgroup_of(grid), out, in, params, error_buffer(), index(0), index(1), index(2), index(3),
-                   index(4), index(5), index(6), index(7));
+    const Kernel& k = kernel("indexing", "index_elements",
+                             {bits_type(sizes[0]), mode, std::to_string(index_count(part)),
+                              unit_strides(params.layout, sizes)});
+    launch_indexed(k, grid, threadgroup_of(grid), part, out, in, params);
   });
 }
 

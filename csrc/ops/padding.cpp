@@ -117,7 +117,7 @@ Tensor pad_in_place(const Tensor& self, IntArrayRef padding) {
   for (int i = 0; i < spatial; ++i) sizes[self.dim() - 1 - i] += padding[2 * i] + padding[2 * i + 1];
   const auto format = self.dim() == spatial + 2 ? self.suggest_memory_format() : at::MemoryFormat::Contiguous;
   const Tensor out = at::empty(sizes, self.options().memory_format(format));
-  Tensor parts[spatial + 1];  // of the result: with all padding, without that of the last dimensions that are done first
+  Tensor parts[spatial + 1];  // parts[i] has the padding of the last i dimensions
   parts[spatial] = out;
   for (int i = spatial; i-- > 0;) {
     const int64_t dim = self.dim() - 1 - i;

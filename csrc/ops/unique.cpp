@@ -50,8 +50,9 @@ std::optional<Tensors3> unique_by_counts(const Tensor& self, bool return_inverse
   const Tensor places = self.reshape(-1).to(at::kLong).sub(low);
   const Tensor counts = at::bincount(places, {}, static_cast<int64_t>(range) + 1);
   const Tensor present = counts.nonzero().flatten();
+  const Tensor numbers = counts.ne(0).cumsum(0).sub_(1);
   return Tensors3{present.add(low).to(dtype),
-                  return_inverse ? counts.ne(0).cumsum(0).sub_(1).index_select(0, places).view(self.sizes()) : absent(self),
+                  return_inverse ? numbers.index_select(0, places).view(self.sizes()) : absent(self),
                   return_counts ? counts.index_select(0, present) : absent(self)};
 }
 

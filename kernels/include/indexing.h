@@ -30,8 +30,8 @@ struct OperandOffsets {
   }
 };
 
-/// Offset along x of operand `n`, whose elements take `size` bytes. Bit n of `unit`: it is contiguous along x, otherwise
-/// the same for all x; kAnyStride if that is not known.
+/// Offset along x of operand `n`, whose elements take `size` bytes. Bit n of `unit`: it is contiguous along x,
+/// otherwise the same for all x; kAnyStride if that is not known.
 template <uint unit>
 inline size_t x_offset(constant IndexLayout& layout, uint n, uint x, uint size) {
   if constexpr (unit == kAnyStride) {
@@ -47,7 +47,8 @@ inline bool add_place(thread long& offset, long index, uint i, constant IndexedS
                       device c10::metal::ErrorMessages* errors) {
   const long size = indexed.size[i];
   if (index >= size || index < (indexed.wrap ? -size : 0)) {
-    TORCH_REPORT_ERROR(errors, "index ", index, " is out of bounds for dimension ", long(indexed.first + i), " with size ", size);
+    TORCH_REPORT_ERROR(errors, "index ", index, " is out of bounds for dimension ", long(indexed.first + i),
+                       " with size ", size);
     return false;
   }
   offset += (index < 0 ? index + size : index) * indexed.step[i];
