@@ -377,15 +377,17 @@ import sys, torch, torch_metal
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention as attend
 
-def is_fused(queries, **options):
+def is_fused(queries, mask=None, is_causal=False, **options):
     q, k, v = (torch.randn(1, 2, n, 16, **options) for n in (queries, 50, 50))
     torch_metal.record_operators(True)
     torch_metal.reset_route_counts()
-    actual = attend(q.to("metal"), k.to("metal"), v.to("metal")).cpu()
-    torch.testing.assert_close(actual, attend(q, k, v), rtol=1e-4, atol=1e-5)
+    on_metal = None if mask is None else mask.to("metal")
+    actual = attend(q.to("metal"), k.to("metal"), v.to("metal"), on_metal, is_causal=is_causal).cpu()
+    torch.testing.assert_close(actual, attend(q, k, v, mask, is_causal=is_causal), rtol=1e-4, atol=1e-5)
     return any("fused" in name for name in torch_metal.operator_routes())
 
 wide = sys.argv[1] == "register"
+assert is_fused(40, torch.zeros(40, 50), is_causal=True)
 assert is_fused(4) and is_fused(40) == wide and is_fused(4, requires_grad=True) == wide
 with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
     assert is_fused(40)

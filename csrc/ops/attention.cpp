@@ -25,11 +25,11 @@ namespace {
 using at::Tensor;
 
 constexpr int64_t kMostFeatures = 256;
-constexpr int64_t kBlock = 32;       // queries or keys of a SIMD-group, one a lane
-constexpr int64_t kFewQueries = 12;   // up to here, SIMD-groups have a row of scores each
-constexpr int64_t kManyScores = int64_t{1} << 28;
-constexpr int64_t kSplitKeys = 512;  // what a SIMD-group should have, if a row is split
-constexpr int64_t kBusyGroups = 16;  // threadgroups that fill a device
+constexpr int64_t kBlock = 32;                     // queries or keys of a SIMD-group, one a lane
+constexpr int64_t kFewQueries = 12;                // up to here, SIMD-groups have a row of scores each
+constexpr int64_t kManyScores = int64_t{1} << 28;  // floats of 1 GB
+constexpr int64_t kSplitKeys = 512;                // what a SIMD-group should have, if a row is split
+constexpr int64_t kBusyGroups = 16;                // threadgroups that fill a device
 
 bool has_gradient(const Tensor& t) { return at::GradMode::is_enabled() && t.requires_grad(); }
 bool has_tangent(const Tensor& t) { return t._fw_grad(0).defined(); }
@@ -71,8 +71,9 @@ int64_t fused_sdp_choice(const Tensor& query, const Tensor& key, const Tensor& v
   const bool fused =
       context.userEnabledFlashSDP() || context.userEnabledMemEfficientSDP() || context.userEnabledOverrideableSDP();
   at::SDPBackend choice = context.userEnabledMathSDP() ? at::SDPBackend::math : at::SDPBackend::error;
+  const bool is_composed = choice == at::SDPBackend::math && !(is_causal && mask && mask->defined());  // else an error
   if (fused && fits_kernels(query, key, value, mask, enable_gqa) &&
-      (choice == at::SDPBackend::error || suits_device(query, key, value))) {
+      (!is_composed || suits_device(query, key, value))) {
     choice = at::SDPBackend::overrideable;
   }
   return static_cast<int64_t>(choice);
