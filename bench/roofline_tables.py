@@ -291,10 +291,10 @@ FAMILIES = [
     Family(
         name="FFT",
         shape=f"{ROWS} rows of {ROW} complex float",
-        bytes=4 * 16 * ROWS * ROW,  # radices 8, 8, 8, 2
+        bytes=16 * ROWS * ROW,
         flops=ROWS * ROW * 50,  # 5 log2(1024)
-        passes=4,
-        kernels=(Kernel("fft", "fft_pass<8, float2, float2>", 64),),
+        passes=1,
+        kernels=(Kernel("fft", "fft_rows<float2, float2, Half::none, 1024, 8, 8, 8, 2>", 32),),
         registers=32,
         make=_on(torch.fft.fft, (ROWS, ROW), dtype=torch.complex64),
     ),
