@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import torch_metal
-from bench.measure import median_seconds
+from bench.measure import median_seconds, prefer_library
 from bench.roofline_tables import FAMILIES, MACHINES, Family, Kernel, Machine
 
 REPOSITORY = Path(__file__).parents[1]
@@ -210,6 +210,7 @@ def main() -> None:
     if args.document:
         DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
         return
+    prefer_library("msl")  # the tables are about these kernels
     machine = None if args.measured else find_machine(torch.metal.get_device_name())
     peaks = Peaks(machine.name, machine.gb_per_s, machine.gflop_per_s) if machine else measured_peaks(args.samples)
     chosen = [f for f in FAMILIES if any(word in f.name for word in args.only.split(","))]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 import torch_metal  # noqa: F401
 from bench import plots
-from bench.measure import compare
+from bench.measure import add_library_argument, compare, prefer_library
 
 MAX_SIZE = 1 << 26
 ROW = 1024
@@ -188,10 +188,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="operators whose names contain one of these words")
     parser.add_argument("--most", type=int, default=MAX_SIZE, help="elements of the largest size")
     parser.add_argument("--budget", type=float, default=0.2, help="seconds for each operator, size and threads")
+    add_library_argument(parser)
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     parser.add_argument("--picture", type=Path, default=Path("out/scaling.png"), help="where the picture goes")
     args = parser.parse_args()
     chosen = [o for o in OPERATORS if any(word in o.name for word in args.only.split(","))]
+    prefer_library(args.library)
     threads = sorted({int(count) for count in args.threads.split(",")})
 
     results = []

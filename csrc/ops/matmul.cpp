@@ -109,13 +109,13 @@ void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
   launch_matmul(out, a, b, self, params);
 }
 
-bool shares_memory(const at::Tensor& out, const at::Tensor& operand) {
-  return out.is_alias_of(operand) && at::get_overlap_status(out, operand) != at::MemOverlapStatus::No;
-}
-
 at::Tensor as_batch(const at::Tensor& matrix) { return matrix.dim() == 3 ? matrix : matrix.unsqueeze(0); }
 
 }  // namespace
+
+bool shares_memory(const at::Tensor& out, const at::Tensor& operand) {
+  return out.is_alias_of(operand) && at::get_overlap_status(out, operand) != at::MemOverlapStatus::No;
+}
 
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {

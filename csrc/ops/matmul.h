@@ -16,6 +16,9 @@ void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
 void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                           const c10::Scalar& beta, const c10::Scalar& alpha);
 
+/// Whether writing to `out` may change `operand`.
+bool shares_memory(const at::Tensor& out, const at::Tensor& operand);
+
 /// out = a b.
 void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
 

@@ -1,8 +1,7 @@
 #include "ops/matmul_graph.h"
 
-#include <ATen/MemoryOverlap.h>
-
 #include "ops/library_choice.h"
+#include "ops/matmul.h"
 #include "runtime/graph.h"
 
 namespace torch_metal {
@@ -45,8 +44,7 @@ bool graph_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& 
     return true;
   }
   const at::Tensor added = without_repeats(self, self.dim());
-  if (!fits_graph(added) || (added.is_alias_of(out) && at::get_overlap_status(added, out) != at::MemOverlapStatus::No))
-    return false;
+  if (!fits_graph(added) || shares_memory(out, added)) return false;
   run_graph("addmm", {}, {left, right, added}, out, [](MPSGraph::Graph* graph, const GraphValues& in) {
     return graph->addition(graph->matrixMultiplication(in[0], in[1], nullptr), in[2], nullptr);
   });

@@ -13,7 +13,8 @@ struct GraphRun : HostWork {
     std::vector<HostArray> arrays;
     for (const auto& input : inputs) arrays.push_back(memory_of(*input.get()));
     Evaluation evaluation(executable->feeds, arrays, threads);
-    for (size_t i = 0; i < results.size(); ++i) evaluation.compute(*executable->targets[i].get(), memory_of(*results[i].get()));
+    for (size_t i = 0; i < results.size(); ++i)
+      evaluation.compute(*executable->targets[i].get(), memory_of(*results[i].get()));
   }
 
   static HostArray memory_of(const NDArrayObject& array) {
@@ -37,10 +38,10 @@ std::string memory_fault(const char* what, const Node& node, const NDArrayObject
   return {};
 }
 
-/// The memory of each value, in their order. Faults go to `failure`.
-std::vector<NS::SharedPtr<const NDArrayObject>> memory_of(const char* what, const NS::Array* data,
-                                                          const std::vector<NS::SharedPtr<const Node>>& nodes,
-                                                          std::string& failure) {
+/// The arrays given for values, in their order. Faults go to `failure`.
+std::vector<NS::SharedPtr<const NDArrayObject>> arrays_for(const char* what, const NS::Array* data,
+                                                           const std::vector<NS::SharedPtr<const Node>>& nodes,
+                                                           std::string& failure) {
   std::vector<NS::SharedPtr<const NDArrayObject>> arrays;
   if (data->count() != nodes.size()) {
     failure = concat("MPSGraph: ", data->count(), " arrays for ", nodes.size(), " values, ", what);
@@ -59,8 +60,8 @@ void encode_run(Submission& submission, const ExecutableObject& executable, cons
                 const NS::Array* results) {
   auto run = NS::TransferPtr(new GraphRun());
   std::string failure = executable.failure;
-  if (failure.empty()) run->inputs = memory_of("an input", inputs, executable.feeds, failure);
-  if (failure.empty()) run->results = memory_of("a result", results, executable.targets, failure);
+  if (failure.empty()) run->inputs = arrays_for("an input", inputs, executable.feeds, failure);
+  if (failure.empty()) run->results = arrays_for("a result", results, executable.targets, failure);
   if (!failure.empty()) return submission.fail(MTL::CommandBufferErrorInvalidResource, failure);
   run->executable = NS::RetainPtr(&executable);
   run->threads = host_threads().thread_count();
