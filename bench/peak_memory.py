@@ -4,6 +4,7 @@ Resident memory of a process of its own, above what it has before it builds the 
 and on the software device, that counts tensors on either side alike, with all that allocators keep.
 """
 
+import re
 import resource
 import subprocess
 import sys
@@ -24,8 +25,11 @@ def _resident() -> int:
 
 
 def _peak() -> int:
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes if sys.platform == "darwin" else 1024 * kilobytes
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts into ru_maxrss what the parent had when it started this process.
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status)[1])
 
 
 def main() -> None:

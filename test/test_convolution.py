@@ -143,6 +143,16 @@ def test_only_the_gradients_that_are_asked_for(device):
     assert gradient.shape == weight.shape and x.grad is None
 
 
+def test_the_gradient_of_a_sum_is_one_repeated_number(device):
+    x, weight = sample(4, 16, 20, 20), sample(16, 16, 3, 3, seed=1)
+    gradients = [
+        torch.autograd.grad(F.conv2d(*leaves, padding=1).sum(), leaves)
+        for leaves in ([t.to(d).requires_grad_() for t in (x, weight)] for d in (device, "cpu"))
+    ]
+    for metal, cpu in zip(*gradients):
+        torch.testing.assert_close(metal.cpu(), cpu, rtol=1e-4, atol=1e-3)
+
+
 def test_gradients_are_reproducible(device):
     x, weight = sample(8, 4, 20, 20).to(device), sample(9, 4, 3, 3).to(device).requires_grad_()
     first, second = (torch.autograd.grad(F.conv2d(x, weight).square().sum(), weight)[0] for _ in range(2))

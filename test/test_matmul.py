@@ -140,6 +140,8 @@ def test_broadcast_batches():
 
 VECTORS = {
     "dot": (lambda x, y: torch.dot(x, y), (2000,), (2000,)),
+    "dot_in_pieces": (lambda x, y: torch.dot(x, y), (300_001,), (300_001,)),
+    "dot_strided_in_pieces": (lambda x, y: torch.dot(x.flip(0)[::2], y), (600_000,), (300_000,)),
     "dot_strided": (lambda x, y: torch.dot(x[::2], y), (200,), (100,)),
     "dot_empty": (lambda x, y: torch.dot(x, y), (0,), (0,)),
     "mv": (lambda x, y: torch.mv(x, y), (20, 30), (30,)),

@@ -288,9 +288,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(const at::Te
   }
   const ConvolutionGeometry geometry(weight, stride, padding, dilation, groups);
   at::Tensor grad_input, grad_weight, grad_bias;
-  if (output_mask[0]) grad_input = input_gradient(grad_output, input, weight, geometry, transposed);
+  // Gradients of sums repeat one number; graphs take memory without repetitions or gaps.
+  const bool is_dense = grad_output.is_non_overlapping_and_dense();
+  const at::Tensor gradient = is_dense ? grad_output : grad_output.contiguous(format_of(input, weight));
+  if (output_mask[0]) grad_input = input_gradient(gradient, input, weight, geometry, transposed);
   if (output_mask[1]) {
-    const at::Tensor &smaller = transposed ? input : grad_output, &larger = transposed ? grad_output : input;
+    const at::Tensor &smaller = transposed ? input : gradient, &larger = transposed ? gradient : input;
     grad_weight = weights_side(smaller, larger, weight, format_of(input, weight), geometry);
   }
   if (output_mask[2]) {

@@ -8,8 +8,8 @@ namespace {
 
 std::array<std::atomic<Library>, 2> preferred{};
 
-/// Less is done sooner by a kernel than a graph is set up.
-constexpr double kWorthAGraph = 1 << 20;
+/// Multiplications, by family: fewer are done sooner by a kernel than a graph is set up.
+constexpr std::array<double, 2> kWorthAGraph{1 << 20, 1 << 17};
 
 }  // namespace
 
@@ -21,7 +21,7 @@ bool prefers_mps_graph(Family family, const at::Tensor& out, double multiplicati
   switch (preferred_library(family)) {
     case Library::msl: return false;
     case Library::mps_graph: return true;
-    case Library::automatic: return out.scalar_type() != at::kHalf && multiplications >= kWorthAGraph;
+    case Library::automatic: return out.scalar_type() != at::kHalf && multiplications >= kWorthAGraph[static_cast<size_t>(family)];
   }
   return false;
 }

@@ -68,8 +68,8 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
   const std::string_view type = metal_type(out.scalar_type());
   switch (choose_algorithm(params, out.scalar_type())) {
     case Algorithm::gemv: {
-      // A few long rows take more threads each than many short ones.
-      const uint64_t wanted = params.m * batch >= 64 ? params.k / 64 : params.k / 8;
+      // Rows that are few take more threads each.
+      const uint64_t wanted = params.m * batch >= 64 ? params.k / 256 : params.k / 8;
       const uint64_t threads = std::clamp<uint64_t>(wanted / kSimdWidth * kSimdWidth, kSimdWidth, 512);
       return launch_groups(kernel("matmul", "gemv", {type}), {1, params.m, batch}, {threads}, out, a, b, self, params);
     }
@@ -181,6 +181,22 @@ struct Addmv : at::meta::structured_addmv {
   }
 };
 
+/// Elements of a piece.
+constexpr int64_t kPiece = 1 << 12;
+
+/// Long vectors in pieces, one threadgroup each; the sums of pieces are as precise as the result.
+at::Tensor sum_of_pieces(const at::Tensor& self, const at::Tensor& other) {
+  const int64_t pieces = self.numel() / kPiece, rest = self.numel() % kPiece;
+  const at::Tensor sums = at::empty({pieces + (rest > 0)}, self.options());
+  const auto matrix = [&](const at::Tensor& vector) { return vector.narrow(0, 0, pieces * kPiece).view({pieces, kPiece}); };
+  matmul_into(sums.narrow(0, 0, pieces).view({pieces, 1, 1}), matrix(self).unsqueeze(1), matrix(other).unsqueeze(2));
+  if (rest > 0) {
+    matmul_into(sums.narrow(0, pieces, 1).view({1, 1}), self.narrow(0, pieces * kPiece, rest).unsqueeze(0),
+                other.narrow(0, pieces * kPiece, rest).unsqueeze(1));
+  }
+  return sums.sum();
+}
+
 at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Tensor& other) {
   TORCH_CHECK(self.dim() == 1 && other.dim() == 1, "1D tensors expected, but got ", self.dim(), "D and ", other.dim(),
               "D tensors");
@@ -194,6 +210,8 @@ at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Ten
               "Expected all tensors to be on the same device, but found at least two "
               "devices, ",
               self.device(), " and ", other.device(), "!");
+  const bool is_single = self.scalar_type() == at::kFloat || self.scalar_type() == at::kComplexFloat;
+  if (is_single && self.numel() >= 64 * kPiece) return sum_of_pieces(self, other);
   const at::Tensor out = at::empty({}, self.options());
   matmul_into(out.view({1, 1}), self.unsqueeze(0), other.unsqueeze(1));
   return out;

@@ -22,8 +22,14 @@ at::Tensor factor(const at::Tensor& matrices) { return without_repeats(matrices,
 
 bool is_number(const c10::Scalar& scalar, double number) { return scalar.toDouble() == number; }
 
-bool suits(const at::Tensor& out, const at::Tensor& a) {
+/// Products of vectors with rows that lie in one piece: a kernel streams them as fast as memory gives them.
+bool is_rows_by_vector(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  return (out.size(-1) == 1 && a.stride(-1) == 1) || (out.size(-2) == 1 && b.stride(-2) == 1);
+}
+
+bool suits(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
   const int64_t inner = a.size(-1), batch = out.dim() == 3 ? out.size(0) : 1;
+  if (preferred_library(Family::matmul) == Library::automatic && is_rows_by_vector(out, a, b)) return false;
   return inner <= kMaxInner && batch <= kMaxBatch &&
          prefers_mps_graph(Family::matmul, out, static_cast<double>(out.numel()) * static_cast<double>(inner));
 }
@@ -32,7 +38,7 @@ bool suits(const at::Tensor& out, const at::Tensor& a) {
 
 bool graph_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                   const c10::Scalar& beta, const c10::Scalar& alpha) {
-  if (!out.is_floating_point() || !suits(out, a) || !is_number(alpha, 1)) return false;
+  if (!out.is_floating_point() || !suits(out, a, b) || !is_number(alpha, 1)) return false;
   const bool adds = is_number(beta, 1);
   if (!adds && !is_number(beta, 0)) return false;
   const at::Tensor left = factor(a), right = factor(b);

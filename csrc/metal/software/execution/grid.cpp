@@ -84,11 +84,13 @@ class Grid {
 
   void learn(int64_t ns, uint64_t groups) {
     ns_per_group_ = std::max(1.0, double(ns) / groups);
-    if (ns < kTellingNs) return;
-    const auto measured = static_cast<float>(ns_per_group_ / threads_per_group_);
+    const bool telling = ns >= kTellingNs;
+    // A short run says at most how long a thread takes; the first run, on cold caches, may have taken far longer.
+    const auto measured = static_cast<float>(std::max(ns, kTellingNs) / (groups * threads_per_group_));
     const float before = pipeline_.ns_per_thread.load(std::memory_order_relaxed);
-    pipeline_.ns_per_thread.store(before > 0 ? 0.75f * before + 0.25f * measured : measured,
-                                  std::memory_order_relaxed);
+    if (telling || before > measured)
+      pipeline_.ns_per_thread.store(before > 0 ? 0.75f * before + 0.25f * measured : measured,
+                                    std::memory_order_relaxed);
   }
 
   const Pipeline& pipeline_;
