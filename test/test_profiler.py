@@ -421,3 +421,9 @@ def test_torch_profiler_knows_the_memory_of_operators(x):
     rows = {row.key: row for row in p.key_averages()}
     assert rows["aten::empty"].self_device_memory_usage == 4 << 20
     assert rows["[memory]"].self_device_memory_usage == -4 << 20
+
+
+def test_the_software_device_says_that_it_cannot_capture(tmp_path):
+    with pytest.raises(RuntimeError, match="no GPU capture; torch_metal.profiler"):
+        with torch_metal.profiler.metal_capture(tmp_path / "trace.gputrace"):
+            pass

@@ -10,9 +10,10 @@ torch.profiler shows the same kernels below PyTorch's own events; docs/profiling
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import torch
 
 from torch_metal import _C
 
-__all__ = ["Kernel", "Summary", "profile"]
+__all__ = ["Kernel", "Summary", "metal_capture", "profile"]
 
 HOST, DEVICE = 0, 1  #: process ids in a trace
 
@@ -277,6 +278,20 @@ class profile:
             if kernel.call:
                 yield flow | {"ph": "s", "pid": HOST, "tid": kernel.thread, "ts": kernel.encoded_us}
                 yield flow | {"ph": "f", "bp": "e", "pid": DEVICE, "tid": kernel.stream, "ts": kernel.start_us}
+
+
+@contextlib.contextmanager
+def metal_capture(path: str | Path) -> Iterator[None]:
+    """Records what the GPU does in the block into ``path``, a .gputrace that Xcode opens; work before it is done first.
+
+    Raises RuntimeError where there is no capture: on the software device, and on macOS in a process that was started
+    without MTL_CAPTURE_ENABLED=1; and if the path exists.
+    """
+    _C.start_capture(str(path))
+    try:
+        yield
+    finally:
+        _C.stop_capture()
 
 
 def _names(trace: dict) -> Iterable[dict]:

@@ -3,7 +3,10 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/python/pybind_utils.h>
 
+#include "metal/platform.h"
+#include "runtime/device.h"
 #include "runtime/profiler.h"
+#include "runtime/stream.h"
 
 namespace py = pybind11;
 
@@ -74,6 +77,15 @@ void define_profiler(py::module_& m) {
   py::class_<profiler::Recording>(m, "ProfilerRecording", "Records kernels until it is stopped, once.")
       .def(py::init<>())
       .def("stop", &stop);
+  m.def("start_capture", [](const std::string& path) {
+    Stream::synchronize_all();
+    const std::string reason = start_capture(device(), path);
+    TORCH_CHECK(reason.empty(), "Cannot capture to ", path, ": ", reason);
+  });
+  m.def("stop_capture", [] {
+    Stream::synchronize_all();
+    stop_capture();
+  });
 }
 
 }  // namespace torch_metal

@@ -8,6 +8,7 @@
 
 #include "metal/validation.h"
 #include "runtime/device.h"
+#include "runtime/residency.h"
 #include "runtime/stream.h"
 
 namespace torch_metal {
@@ -191,7 +192,7 @@ Block* BlockPool::take_new(size_t size, c10::StreamId stream, bool small, size_t
   const size_t bytes = segment_size(size);
   if (limit && current(stats_.reserved_bytes) + bytes > limit) return nullptr;
   if (bytes > device()->maxBufferLength()) return nullptr;
-  MTL::Buffer* const buffer = device()->newBuffer(bytes, MTL::ResourceStorageModeShared);
+  MTL::Buffer* const buffer = device()->newBuffer(bytes, MTL::ResourceStorageModeShared | MTL::ResourceHazardTrackingModeUntracked);
   if (!buffer) return nullptr;
   auto* const base = static_cast<char*>(buffer->contents());
   auto* const segment = new Segment{buffer, base, bytes, small, nullptr};
@@ -201,6 +202,7 @@ Block* BlockPool::take_new(size_t size, c10::StreamId stream, bool small, size_t
     const std::unique_lock<std::shared_mutex> lock(address_mutex);
     addresses().emplace(base, segment);
   }
+  residency::add(buffer);
   ++stats_.num_device_alloc;
   increase(stats_.segment, small, 1);
   increase(stats_.reserved_bytes, small, bytes);
@@ -271,6 +273,7 @@ void BlockPool::release_unused_segments() {
     ++stats_.num_device_free;
     decrease(stats_.segment, segment->is_small, 1);
     decrease(stats_.reserved_bytes, segment->is_small, segment->size);
+    residency::remove(segment->buffer);
     segment->buffer->release();
     delete block;
     delete segment;

@@ -4,6 +4,9 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <string>
+
+#include "metal/platform.h"
 
 namespace torch_metal {
 
@@ -13,8 +16,9 @@ std::atomic<bool> open{false};
 std::atomic<bool> forked{false};
 
 MTL::Device* open_device() {
-  MTL::Device* device = MTL::CreateSystemDefaultDevice();
-  TORCH_CHECK(device, "This machine has no Metal device");
+  std::string reason;
+  MTL::Device* const device = open_metal_device(reason);
+  TORCH_CHECK(device, reason);
   open = true;
   pthread_atfork(nullptr, nullptr, [] { forked = true; });
   return device;
@@ -34,7 +38,13 @@ bool device_is_open() { return open; }
 
 bool in_bad_fork() { return forked; }
 
-c10::DeviceIndex device_count() noexcept { return 1; }
+c10::DeviceIndex device_count() noexcept {
+  static const bool exists = [] {
+    std::string reason;
+    return NS::TransferPtr(open_metal_device(reason)).get() != nullptr;
+  }();
+  return exists ? 1 : 0;
+}
 
 void check_device_index(c10::DeviceIndex index) {
   TORCH_CHECK(index == 0 || index == -1, "Invalid device metal:", static_cast<int>(index),

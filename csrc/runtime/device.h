@@ -15,7 +15,7 @@ MTL::Device* device();
 bool device_is_open();
 /// True in a child forked after the device was open: threads and queues do not survive a fork.
 bool in_bad_fork();
-/// 1 or 0; never throws and opens nothing.
+/// 1, or 0 if open_metal_device() finds none; never throws.
 c10::DeviceIndex device_count() noexcept;
 /// Throws unless `index` names the only device; -1 means the current one.
 void check_device_index(c10::DeviceIndex index);

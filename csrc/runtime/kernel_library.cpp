@@ -2,11 +2,13 @@
 
 #include <ATen/core/Formatting.h>
 #include <c10/util/Exception.h>
+#include <c10/util/hash.h>
 
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
 
+#include "metal/platform.h"
 #include "runtime/device.h"
 #include "runtime/embedded_files.h"
 #include "runtime/flatten_source.h"
@@ -40,21 +42,26 @@ class KernelLibrary {
       const std::shared_lock<std::shared_mutex> lock(mutex_);
       if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
     }
-    std::string source = family_source(family);
-    if (!arguments.empty()) source += instantiation(name);
-    Kernel kernel = compile_kernel(compile_library(source), name);
+    const Source& source = family_source(family);
+    const std::string text = arguments.empty() ? source.text : source.text + instantiation(name);
+    Kernel kernel = compile_kernel(compile_library(text), name, nullptr, c10::sha1(source.hash + name).str());
     const std::unique_lock<std::shared_mutex> lock(mutex_);
     return kernels_.emplace(key, std::move(kernel)).first->second;
   }
 
  private:
-  const std::string& family_source(std::string_view family) {
-    std::string& source = sources_[std::string(family)];
-    if (source.empty()) {
+  struct Source {
+    std::string text, hash;
+  };
+
+  const Source& family_source(std::string_view family) {
+    Source& source = sources_[std::string(family)];
+    if (source.text.empty()) {
       const std::string name = std::string(family) + ".metal";
       const EmbeddedFile* const file = find_embedded_file(name);
       TORCH_INTERNAL_ASSERT(file, "there is no kernels/", name);
-      source = flatten_source({file->text, file->size}, name);
+      source.text = flatten_source({file->text, file->size}, name);
+      source.hash = c10::sha1(source.text).str();
     }
     return source;
   }
@@ -62,7 +69,7 @@ class KernelLibrary {
   std::shared_mutex mutex_;
   std::mutex compile_mutex_;
   std::unordered_map<std::string, Kernel> kernels_;  ///< by "family:name"; nodes never move
-  std::unordered_map<std::string, std::string> sources_;
+  std::unordered_map<std::string, Source> sources_;
 };
 
 std::string error_text(const NS::Error* error) {
@@ -99,6 +106,13 @@ unsigned buffer_count(const std::vector<KernelArgument>& arguments) {
   return count;
 }
 
+uint32_t read_only_buffers(const std::vector<KernelArgument>& arguments) {
+  uint32_t mask = 0;
+  for (const KernelArgument& argument : arguments)
+    if (!argument.is_threadgroup_memory && argument.is_read_only) mask |= uint32_t{1} << argument.index;
+  return mask;
+}
+
 NS::String* metal_string(const std::string& text) { return NS::String::string(text.c_str(), NS::UTF8StringEncoding); }
 
 NS::Dictionary* metal_dictionary(const std::vector<std::pair<std::string, std::string>>& entries) {
@@ -131,7 +145,8 @@ MTL::Library* compile_library(const std::string& source, const LibraryOptions& o
   return library;
 }
 
-Kernel compile_kernel(MTL::Library* library, const std::string& name, const MTL::FunctionConstantValues* constants) {
+Kernel compile_kernel(MTL::Library* library, const std::string& name, const MTL::FunctionConstantValues* constants,
+                      const std::string& key) {
   const AutoreleaseScope pool;
   NS::Error* error = nullptr;
   MTL::Function* const function = constants ? library->newFunction(metal_string(name), constants, &error)
@@ -139,12 +154,13 @@ Kernel compile_kernel(MTL::Library* library, const std::string& name, const MTL:
   TORCH_CHECK(function, "The Metal library has no kernel '", name, "'", error ? ": " + error_text(error) : "");
   MTL::ComputePipelineReflection* reflection = nullptr;
   MTL::ComputePipelineState* const pipeline =
-      device()->newComputePipelineState(function, MTL::PipelineOptionArgumentInfo, &reflection, &error);
+      new_kept_pipeline(device(), function, key, &reflection, &error);
   function->release();
   TORCH_CHECK(pipeline, "Failed to make the Metal kernel '", name, "': ", error_text(error));
   std::vector<KernelArgument> arguments = arguments_of(reflection);
   const unsigned count = buffer_count(arguments);
-  return {name, pipeline, count, std::move(arguments)};
+  const uint32_t read_only = read_only_buffers(arguments);
+  return {name, pipeline, count, std::move(arguments), read_only};
 }
 
 std::string_view metal_type(c10::ScalarType dtype) {

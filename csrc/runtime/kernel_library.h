@@ -28,6 +28,7 @@ struct Kernel {
   MTL::ComputePipelineState* pipeline;  ///< owned by the library, never released
   unsigned argument_count;           ///< buffers that a launch must bind, indices 0..count-1
   std::vector<KernelArgument> arguments;
+  uint32_t read_only = 0;  ///< bit i: buffer i is not written
 };
 
 /// How a source is compiled.
@@ -44,8 +45,9 @@ const Kernel& kernel(std::string_view family, std::string_view function,
 /// Compiles a source that needs no file beside it. Throws c10::Error with the compiler's text. The caller owns it.
 MTL::Library* compile_library(const std::string& source, const LibraryOptions& options = {});
 /// A kernel of a compiled library, its function constants as given. Throws c10::Error for an unknown name.
+/// Its machine code is kept for other processes by `key`, which stands for the source; without one it is not.
 Kernel compile_kernel(MTL::Library* library, const std::string& name,
-                      const MTL::FunctionConstantValues* constants = nullptr);
+                      const MTL::FunctionConstantValues* constants = nullptr, const std::string& key = {});
 
 /// The MSL spelling of a dtype: "float", "half", "bfloat", "long", "bool", "float2" for complex64 ...
 /// Throws NotImplementedError for what no Apple GPU has (float64, complex128).

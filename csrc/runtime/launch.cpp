@@ -31,7 +31,9 @@ BufferRange buffer_range(const at::TensorBase& tensor, const void* data) {
   const Segment* const segment = block ? block->segment : find_segment(data);
   TORCH_CHECK(segment, "Expected all tensors to be on the same device, but found at least two devices, metal:0 and ",
               tensor.device(), "!");
-  return {segment->buffer, static_cast<uint64_t>(static_cast<const char*>(data) - segment->base)};
+  const char* const begin = block ? block->data : segment->base;
+  return {segment->buffer, static_cast<uint64_t>(static_cast<const char*>(data) - segment->base), 0, begin,
+          begin + (block ? block->size : segment->size)};
 }
 
 BufferRange buffer_range(const at::TensorBase& tensor) {
@@ -64,6 +66,7 @@ uint64_t gpu_address(const at::TensorBase& tensor) {
 void Resources::add(const at::TensorBase& tensor) {
   const BufferRange range = buffer_range(tensor);
   bytes += range.bytes;
+  if (range.begin) accesses.push_back({range.begin, range.end, true});
   if (range.buffer && std::find(buffers.begin(), buffers.end(), range.buffer) == buffers.end())
     buffers.push_back(range.buffer);
 }
@@ -121,12 +124,6 @@ bool is_new(const BufferRange& range, bool read_only) {
   return true;
 }
 
-bool is_read_only(const Kernel& kernel, unsigned index) {
-  return std::any_of(kernel.arguments.begin(), kernel.arguments.end(), [&](const KernelArgument& argument) {
-    return !argument.is_threadgroup_memory && argument.index == index && argument.is_read_only;
-  });
-}
-
 }  // namespace
 
 Dispatch::Dispatch(const Kernel& kernel)
@@ -140,7 +137,9 @@ Dispatch::Dispatch(const Kernel& kernel)
 }
 
 void Dispatch::bind(const BufferRange& range) {
-  if (range.bytes && is_new(range, is_read_only(kernel_, index_))) bytes_ += range.bytes;
+  const bool read_only = kernel_.read_only >> index_ & 1;
+  if (range.bytes && is_new(range, read_only)) bytes_ += range.bytes;
+  if (range.begin) accesses_.push_back({range.begin, range.end, !read_only});
   encoder_->setBuffer(range.buffer ? range.buffer : nothing(), range.offset, index_++);
 }
 
@@ -150,6 +149,7 @@ void Dispatch::bind(ThreadgroupMemory memory) {
 
 void Dispatch::bind(const Resources& resources) {
   bytes_ += resources.bytes;
+  accesses_.append(resources.accesses.begin(), resources.accesses.end());
   for (const MTL::Buffer* const buffer : resources.buffers) {
     encoder_->useResource(buffer, MTL::ResourceUsageRead | MTL::ResourceUsageWrite);
   }
@@ -162,6 +162,7 @@ void Dispatch::threads(Extent grid, Extent threadgroup) {
   check_grid(kernel_, grid);
   const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
   threadgroup = fit(threadgroup, limit);
+  stream_.order(accesses_);
   encoder_->dispatchThreads(metal_size(grid), metal_size(threadgroup));
   end(grid, threadgroup);
 }
@@ -172,6 +173,7 @@ void Dispatch::groups(Extent grid, Extent threadgroup) {
   const uint64_t limit = kernel_.pipeline->maxTotalThreadsPerThreadgroup();
   TORCH_CHECK(threadgroup.x * threadgroup.y * threadgroup.z <= limit, "The kernel ", kernel_.name, " runs at most ",
               limit, " threads in a threadgroup on this device");
+  stream_.order(accesses_);
   encoder_->dispatchThreadgroups(metal_size(grid), metal_size(threadgroup));
   end({grid.x * threadgroup.x, grid.y * threadgroup.y, grid.z * threadgroup.z}, threadgroup);
 }

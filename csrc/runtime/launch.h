@@ -29,6 +29,10 @@ struct BufferRange {
   const MTL::Buffer* buffer = nullptr;
   uint64_t offset = 0;
   uint64_t bytes = 0;  ///< that the tensor reaches, if a recording of profiler.h is open
+  /// The allocation: dispatches that use it and of which one writes run in the order of their launches. Empty for what
+  /// needs no order.
+  const char* begin = nullptr;
+  const char* end = nullptr;
 };
 
 /// The bytes that `data` points at, in the storage of `tensor`. Throws if the tensor is not on metal.
@@ -48,6 +52,7 @@ uint64_t gpu_address(const at::TensorBase& tensor);
 /// The buffers behind such addresses: the kernel may use them, though they are not bound. Takes no argument index.
 struct Resources {
   std::vector<const MTL::Buffer*> buffers;
+  std::vector<Access> accesses;
   uint64_t bytes = 0;  ///< as of BufferRange
   void add(const at::TensorBase& tensor);
 };
@@ -86,6 +91,7 @@ class Dispatch {
   std::unique_lock<std::mutex> lock_;
   MTL::ComputeCommandEncoder* encoder_;
   unsigned index_ = 0;
+  c10::SmallVector<Access, 16> accesses_;
   uint64_t bytes_ = 0;            ///< of what is bound
   int64_t encode_start_ns_ = 0;  ///< if a recording is open
 };

@@ -7,13 +7,12 @@
 
 #include "runtime/device.h"
 #include "runtime/profiler.h"
+#include "runtime/residency.h"
 
 namespace torch_metal {
 
 namespace {
 
-// A command buffer costs a GPU about 20 us; 50 operations in each make that small.
-constexpr unsigned kOperationsPerBuffer = 50;
 constexpr c10::StreamId kPoolStreams = 16;
 
 std::array<std::atomic<Stream*>, kPoolStreams + 1> streams{};  // 0 is the default stream; never destroyed
@@ -60,8 +59,14 @@ void Stream::wait_all() {
   for_each_stream([](Stream& stream) { stream.wait_for(stream.flush()); });
 }
 
-Stream::Stream(c10::StreamId id) : id_(id), queue_(device()->newCommandQueue()) {
-  TORCH_CHECK(queue_, "The metal device has no more command queues");
+Stream::Stream(c10::StreamId id)
+    : id_(id),
+      queue_(device()->newCommandQueue()),
+      fence_(device()->newFence()),
+      event_(device()->newEvent()),
+      limits_(batch_limits(device())) {
+  TORCH_CHECK(queue_ && fence_ && event_, "The metal device has no more command queues, fences or events");
+  residency::attach(queue_);
 }
 
 uint64_t Stream::flush() {
@@ -109,16 +114,20 @@ void Stream::copy(const MTL::Buffer* destination, uint64_t destination_offset, c
   begin_operation();
   close_encoder();
   open_buffer();
+  if (has_foreign_work_) order_by_event();
   MTL::BlitCommandEncoder* const blit = buffer_->blitCommandEncoder();
+  blit->waitForFence(fence_);
   blit->copyFromBuffer(source, source_offset, destination, destination_offset, size);
+  blit->updateFence(fence_);
   blit->endEncoding();
+  bytes_ += size;
   end_operation(operation.bytes ? &operation : nullptr);
 }
 
 MTL::CommandBuffer* Stream::signal(const MTL::Event* event, uint64_t value) {
   const auto guard = lock();
+  open_encoder();  // after all that the fence knows of, in earlier command buffers too
   close_encoder();
-  open_buffer();
   MTL::CommandBuffer* const carrier = buffer_->retain();
   buffer_->encodeSignalEvent(event, value);
   commit();
@@ -130,23 +139,34 @@ void Stream::wait(const MTL::Event* event, uint64_t value) {
   close_encoder();
   open_buffer();
   buffer_->encodeWait(event, value);
+  has_foreign_work_ = true;
 }
 
 MTL::ComputeCommandEncoder* Stream::encoder() {
   begin_operation();
-  if (!encoder_) {
-    open_buffer();
-    const AutoreleaseScope pool;
-    encoder_ = buffer_->computeCommandEncoder()->retain();
-  }
+  open_encoder();
   return encoder_;
+}
+
+void Stream::order(c10::ArrayRef<Access> accesses) {
+  if (hazards_.needs_barrier(accesses)) encoder_->memoryBarrier(MTL::BarrierScopeBuffers);
+  for (const Access& access : accesses) bytes_ += access.end - access.begin;
 }
 
 MTL::CommandBuffer* Stream::command_buffer() {
   begin_operation();
+  if (!has_foreign_work_) open_encoder();
   close_encoder();
-  open_buffer();
+  order_by_event();
+  has_foreign_work_ = true;
   return buffer_;
+}
+
+// All that is encoded so far in this command buffer has run before what follows.
+void Stream::order_by_event() {
+  buffer_->encodeSignalEvent(event_, ++event_value_);
+  buffer_->encodeWait(event_, event_value_);
+  has_foreign_work_ = false;
 }
 
 // A command buffer that is profiled holds one operation, and no wait for an event before it.
@@ -158,7 +178,7 @@ void Stream::end_operation(const profiler::Operation* profiled) {
   ++operations_;
   if (profiled && operations_ == 1) profiler::record(*profiled, id_, buffer_);
   retire();
-  if (profiled || operations_ >= kOperationsPerBuffer || in_flight_.empty()) commit();
+  if (profiled || operations_ >= limits_.operations || bytes_ >= limits_.bytes || in_flight_.empty()) commit();
 }
 
 void Stream::open_buffer() {
@@ -167,8 +187,19 @@ void Stream::open_buffer() {
   buffer_ = queue_->commandBuffer()->retain();
 }
 
+void Stream::open_encoder() {
+  if (encoder_) return;
+  open_buffer();
+  if (has_foreign_work_) order_by_event();
+  const AutoreleaseScope pool;
+  encoder_ = buffer_->computeCommandEncoder(MTL::DispatchTypeConcurrent)->retain();
+  encoder_->waitForFence(fence_);
+  hazards_.clear();
+}
+
 void Stream::close_encoder() {
   if (!encoder_) return;
+  encoder_->updateFence(fence_);
   encoder_->endEncoding();
   encoder_->release();
   encoder_ = nullptr;
@@ -176,11 +207,13 @@ void Stream::close_encoder() {
 
 void Stream::commit() {
   if (!buffer_) return;
+  if (has_foreign_work_) open_encoder();  // so that the fence carries it over to the next command buffer
   close_encoder();
   buffer_->commit();
   in_flight_.push_back({++committed_, buffer_});
   buffer_ = nullptr;
   operations_ = 0;
+  bytes_ = 0;
 }
 
 // Lets go of the command buffers that are done.

@@ -2,6 +2,9 @@
 //
 // Work is encoded and comes back at once. A command buffer is committed when it is full, when the queue has run dry,
 // or when someone waits. Command buffers of a stream are numbered 1, 2, ... and execute in that order.
+//
+// Buffers are untracked: Metal knows of no order that it is not told of. Dispatches of an encoder run at once unless a
+// barrier is between them; encoders follow each other by a fence; what a framework encodes, by an event.
 #pragma once
 
 #include <Metal/Metal.hpp>
@@ -11,7 +14,9 @@
 #include <mutex>
 #include <string>
 
+#include "runtime/batching.h"
 #include "runtime/error_buffer.h"
+#include "runtime/hazards.h"
 
 namespace torch_metal {
 
@@ -59,6 +64,8 @@ class Stream {
   /// profiler.h is open.
   std::unique_lock<std::mutex> lock() { return std::unique_lock<std::mutex>(mutex_); }
   MTL::ComputeCommandEncoder* encoder();
+  /// Says what the next dispatch uses: it waits for those before it that it depends on.
+  void order(c10::ArrayRef<Access> accesses);
   /// The same for what encodes itself: the command buffer, in which no encoder is open.
   MTL::CommandBuffer* command_buffer();
   void end_operation(const profiler::Operation* profiled = nullptr);
@@ -68,6 +75,8 @@ class Stream {
   explicit Stream(c10::StreamId id);
   void begin_operation();
   void open_buffer();
+  void open_encoder();
+  void order_by_event();
   void close_encoder();
   void commit();
   void retire();
@@ -79,10 +88,17 @@ class Stream {
 
   const c10::StreamId id_;
   MTL::CommandQueue* const queue_;
+  MTL::Fence* const fence_;
+  MTL::Event* const event_;
+  const BatchLimits limits_;
   std::mutex mutex_;  ///< guards all below
   MTL::CommandBuffer* buffer_ = nullptr;
   MTL::ComputeCommandEncoder* encoder_ = nullptr;
   unsigned operations_ = 0;  ///< in buffer_
+  uint64_t bytes_ = 0;       ///< that they use
+  Hazards hazards_;          ///< of encoder_
+  uint64_t event_value_ = 0;
+  bool has_foreign_work_ = false;  ///< buffer_ ends with what the fence knows nothing of: a framework's work, or a wait
   std::deque<InFlight> in_flight_;
   uint64_t committed_ = 0;
   std::string failure_;  ///< of a command buffer, not yet raised

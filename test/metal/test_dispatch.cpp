@@ -1,4 +1,5 @@
 // What kernels see: grids, threadgroups, arguments.
+#include <array>
 #include <numeric>
 
 #include "harness.h"
@@ -141,4 +142,41 @@ TEST(threads_of_a_group_share_memory_and_meet_at_barriers) {
   });
   for (uint32_t i = 0; i < kCount; ++i)
     CHECK_EQUAL(contents<float>(out)[i], values[i / kGroup * kGroup + kGroup - 1 - i % kGroup]);
+}
+
+namespace {
+
+// 3, doubled and then increased by one, in an encoder of `type`; with a barrier in between or not.
+float doubled_and_increased(MTL::DispatchType type, bool barrier) {
+  const auto queue = metal_test::new_queue();
+  const auto number = metal_test::zeros(4);
+  metal_test::contents<float>(number)[0] = 3;
+  const auto commands = NS::RetainPtr(queue->commandBuffer());
+  MTL::ComputeCommandEncoder* const encoder = commands->computeCommandEncoder(type);
+  encoder->setComputePipelineState(metal_test::pipeline("affine"));
+  encoder->setBuffer(number.get(), 0, 0);
+  encoder->setBuffer(number.get(), 0, 1);
+  for (const auto& map : {std::array{2.0f, 0.0f}, std::array{1.0f, 1.0f}}) {
+    encoder->setBytes(map.data(), sizeof(map), 2);
+    encoder->dispatchThreads(MTL::Size(1, 1, 1), MTL::Size(1, 1, 1));
+    if (barrier) encoder->memoryBarrier(MTL::BarrierScopeBuffers);
+  }
+  encoder->endEncoding();
+  commands->commit();
+  commands->waitUntilCompleted();
+  return metal_test::contents<float>(number)[0];
+}
+
+}  // namespace
+
+TEST(dispatches_run_as_they_are_encoded) {
+  CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeSerial, false), 7);
+  CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeConcurrent, false), 7);
+}
+
+TEST(on_demand_what_no_barrier_orders_runs_backwards) {
+  setenv("TORCH_METAL_REORDER", "1", 1);  // read at first use, and each test has a process of its own
+  CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeSerial, false), 7);
+  CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeConcurrent, true), 7);
+  CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeConcurrent, false), 8);
 }

@@ -86,3 +86,20 @@ TEST(private_buffers_have_no_contents) {
   buffer->setLabel(MTLSTR("scratch"));
   CHECK(buffer->label()->isEqualToString(MTLSTR("scratch")));
 }
+
+TEST(residency_sets_hold_what_is_committed) {
+  const auto descriptor = NS::TransferPtr(MTL::ResidencySetDescriptor::alloc()->init());
+  NS::Error* error = nullptr;
+  const auto set = NS::TransferPtr(device()->newResidencySet(descriptor.get(), &error));
+  const auto first = metal_test::zeros(64), second = metal_test::zeros(64);
+  set->addAllocation(first.get());
+  set->addAllocation(second.get());
+  CHECK_EQUAL(set->allocationCount(), 0u);
+  set->commit();
+  CHECK_EQUAL(set->allocationCount(), 2u);
+  CHECK_EQUAL(set->allocatedSize(), first->allocatedSize() + second->allocatedSize());
+  set->removeAllocation(first.get());
+  CHECK(set->containsAllocation(first.get()));
+  set->commit();
+  CHECK(!set->containsAllocation(first.get()) && set->containsAllocation(second.get()));
+}

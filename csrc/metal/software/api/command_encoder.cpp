@@ -18,6 +18,7 @@ void CommandEncoder::setLabel(const NS::String* label) { metal_software::assign_
 
 void CommandEncoder::endEncoding() {
   if (!recording()) return;
+  endUnordered();
   ended_ = true;
   submission_.encoding = false;
 }

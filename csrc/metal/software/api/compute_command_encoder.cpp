@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "execution/argument_table.h"
+#include "execution/environment.h"
 #include "execution/submission.h"
 #include "execution/text.h"
 #include "execution/validation.h"
@@ -84,9 +85,17 @@ ComputeCommandEncoder::ComputeCommandEncoder(CommandBuffer* command_buffer, meta
                                              DispatchType type)
     : Referencing(command_buffer, submission),
       dispatch_type_(type),
+      unordered_(submission.last),
       arguments_(std::make_unique<ArgumentTable>()) {}
 
 ComputeCommandEncoder::~ComputeCommandEncoder() = default;
+
+// Whoever relies on an order that no barrier demands sees it broken.
+void ComputeCommandEncoder::endUnordered() {
+  static const bool reorders = metal_software::is_set("TORCH_METAL_REORDER");
+  if (reorders && dispatch_type_ == DispatchTypeConcurrent) submission_.reverse(unordered_);
+  unordered_ = submission_.last;
+}
 
 void ComputeCommandEncoder::setComputePipelineState(const ComputePipelineState* state) {
   if (!recording()) return;

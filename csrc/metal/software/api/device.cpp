@@ -76,6 +76,7 @@ Device* Event::device() const { return the_device(); }
 Device* Fence::device() const { return the_device(); }
 Device* Function::device() const { return the_device(); }
 Device* Library::device() const { return the_device(); }
+Device* ResidencySet::device() const { return the_device(); }
 Device* Resource::device() const { return the_device(); }
 
 NS::String* Architecture::name() const { return MTLSTR("mslc"); }
@@ -196,6 +197,8 @@ Event* Device::newEvent() { return new Event; }
 SharedEvent* Device::newSharedEvent() { return new SharedEvent; }
 
 Fence* Device::newFence() { return new Fence; }
+
+ResidencySet* Device::newResidencySet(const ResidencySetDescriptor*, NS::Error**) { return new ResidencySet; }
 
 void Device::sampleTimestamps(Timestamp* cpuTimestamp, Timestamp* gpuTimestamp) {
   *cpuTimestamp = *gpuTimestamp = metal_software::now_ns();

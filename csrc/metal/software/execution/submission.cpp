@@ -54,6 +54,20 @@ void References::clear() {
   objects_.clear();
 }
 
+void Submission::reverse(Command** begin) {
+  if (!*begin || last == begin) return;
+  Command* const new_last = *begin;
+  Command* reversed = nullptr;
+  for (Command* command = *begin; command;) {
+    Command* const next = command->next;
+    command->next = reversed;
+    reversed = command;
+    command = next;
+  }
+  *begin = reversed;
+  last = &new_last->next;
+}
+
 void Submission::fail(MTL::CommandBufferError code, std::string text) {
   if (failed()) return;
   failure_code = code;

@@ -98,6 +98,9 @@ struct Submission {
     return command;
   }
 
+  /// Reverses the commands from `begin`, a place in the list, to the last one.
+  void reverse(Command** begin);
+
   /// Keeps work until the command buffer has completed.
   const HostWork* adopt(const HostWork* work) {
     references.adopt(work);

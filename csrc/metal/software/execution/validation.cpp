@@ -2,10 +2,10 @@
 
 #include "metal/validation.h"
 
-#include <cstdlib>
-#include <cstring>
 #include <map>
 #include <mutex>
+
+#include "execution/environment.h"
 
 namespace metal_software {
 namespace {
@@ -54,9 +54,6 @@ bool is_in_live_buffer(const void* address, size_t bytes) {
 }  // namespace metal_software
 
 bool torch_metal::validating() {
-  static const bool wanted = [] {
-    const char* const text = std::getenv("TORCH_METAL_VALIDATE");
-    return text && *text && std::strcmp(text, "0") != 0;
-  }();
+  static const bool wanted = metal_software::is_set("TORCH_METAL_VALIDATE");
   return wanted;
 }

@@ -33,6 +33,8 @@ class CommandEncoder : public NS::Referencing<CommandEncoder> {
   ~CommandEncoder() override;
   /// True while commands may be encoded; notes an error on the command buffer otherwise.
   bool recording();
+  /// Commands from here on are ordered behind those before.
+  virtual void endUnordered() {}
 
   NS::SharedPtr<CommandBuffer> command_buffer_;
   metal_software::Submission& submission_;

@@ -13,6 +13,7 @@ namespace MTL {
 class CommandBuffer;
 class CommandBufferDescriptor;
 class Device;
+class ResidencySet;
 
 class CommandQueueDescriptor : public NS::Copying<CommandQueueDescriptor> {
  public:
@@ -36,6 +37,10 @@ class CommandQueue : public NS::Referencing<CommandQueue> {
   CommandBuffer* commandBuffer();
   CommandBuffer* commandBuffer(const CommandBufferDescriptor* descriptor);
   CommandBuffer* commandBufferWithUnretainedReferences();
+
+  /// All memory is resident here: nothing is left to do.
+  void addResidencySet(const ResidencySet* residencySet) {}
+  void removeResidencySet(const ResidencySet* residencySet) {}
 
   Device* device() const;
   NS::String* label() const { return label_.get(); }

@@ -8,6 +8,7 @@
 
 namespace metal_software {
 struct ArgumentTable;
+struct Command;
 }
 
 namespace MTL {
@@ -42,9 +43,10 @@ class ComputeCommandEncoder : public NS::Referencing<ComputeCommandEncoder, Comm
   /// Threadgroups at the edge of the grid are cut to fit.
   void dispatchThreads(Size threadsPerGrid, Size threadsPerThreadgroup);
 
-  // Commands run one after the other and all memory is resident and coherent: there is nothing left to do.
-  void memoryBarrier(BarrierScope scope) {}
-  void memoryBarrier(const Resource* const resources[], NS::UInteger count) {}
+  /// What is encoded before has run when what follows runs. Here commands run one after the other, as encoded; or, with
+  /// TORCH_METAL_REORDER=1, those between two barriers of a concurrent encoder in the opposite order.
+  void memoryBarrier(BarrierScope scope) { endUnordered(); }
+  void memoryBarrier(const Resource* const resources[], NS::UInteger count) { endUnordered(); }
   void updateFence(const Fence* fence) {}
   void waitForFence(const Fence* fence) {}
 
@@ -58,9 +60,11 @@ class ComputeCommandEncoder : public NS::Referencing<ComputeCommandEncoder, Comm
   ~ComputeCommandEncoder() override;
   bool settable(const char* what, NS::UInteger index);
   void dispatch(Size grid, Size threadgroup, const uint32_t* indirect_groups);
+  void endUnordered() override;
 
   DispatchType dispatch_type_;
   const ComputePipelineState* pipeline_ = nullptr;
+  metal_software::Command** unordered_;  // where what was encoded since the last barrier begins
   std::unique_ptr<metal_software::ArgumentTable> arguments_;
 };
 

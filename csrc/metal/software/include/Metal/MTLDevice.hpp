@@ -20,6 +20,8 @@ class Event;
 class Fence;
 class Function;
 class Library;
+class ResidencySet;
+class ResidencySetDescriptor;
 class SharedEvent;
 
 enum GPUFamily : NS::Integer {
@@ -122,6 +124,7 @@ class Device : public NS::Referencing<Device> {
   Event* newEvent();
   SharedEvent* newSharedEvent();
   Fence* newFence();
+  ResidencySet* newResidencySet(const ResidencySetDescriptor* desc, NS::Error** error);
 
   /// Both clocks are the same one, in nanoseconds.
   void sampleTimestamps(Timestamp* cpuTimestamp, Timestamp* gpuTimestamp);

@@ -20,5 +20,6 @@
 #include "Metal/MTLFunctionDescriptor.hpp"
 #include "Metal/MTLGPUAddress.hpp"
 #include "Metal/MTLLibrary.hpp"
+#include "Metal/MTLResidencySet.hpp"
 #include "Metal/MTLResource.hpp"
 #include "Metal/MTLTypes.hpp"

@@ -1,0 +1,35 @@
+#include "metal/platform.h"
+
+#include <cstdlib>
+
+namespace torch_metal {
+
+MTL::Device* open_metal_device(std::string& reason) {
+  const char* const wanted = std::getenv("TORCH_METAL_DEVICE");
+  const std::string name = wanted ? wanted : "";
+  if (name.empty() || name == "auto" || name == "software") {
+    MTL::Device* const device = MTL::CreateSystemDefaultDevice();
+    if (!device) reason = "The software Metal device could not be opened";
+    return device;
+  }
+  reason = name == "apple" ? "TORCH_METAL_DEVICE=apple: this build of torch_metal has the software Metal device only; "
+                             "Apple GPUs need macOS. Unset the variable"
+                           : "TORCH_METAL_DEVICE is '" + name + "'; it may be auto, software or apple";
+  return nullptr;
+}
+
+bool has_residency_sets() { return true; }
+
+// Libraries keep their machine code themselves (mslc/cache).
+MTL::ComputePipelineState* new_kept_pipeline(MTL::Device* device, const MTL::Function* function, const std::string&,
+                                             MTL::ComputePipelineReflection** reflection, NS::Error** error) {
+  return device->newComputePipelineState(function, MTL::PipelineOptionArgumentInfo, reflection, error);
+}
+
+std::string start_capture(MTL::Device*, const std::string&) {
+  return "the software Metal device has no GPU capture; torch_metal.profiler records what runs";
+}
+
+void stop_capture() {}
+
+}  // namespace torch_metal
