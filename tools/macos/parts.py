@@ -70,6 +70,14 @@ PARTS = {
         _macos(PYTHONS[0]),
         ("mlx/include/metal_cpp/*", "mlx/lib/*.dylib"),
     ),
+    # metal-cpp's release for macOS 14: what it declares, every macOS has that the device runs on.
+    "mlx": Part(
+        "mlx",
+        "0.2.0",
+        "c9d71a678184c88b65ff654f639fdbeea5ceaea3555c5e82a6e6a77312b63fc8",
+        _macos(PYTHONS[0]),
+        ("mlx/include/metal_cpp/*",),
+    ),
     # clang 22 with the headers of libc++ and of macOS's C library.
     "ziglang": Part(
         "ziglang",
@@ -141,6 +149,11 @@ def _unpack(wheel: Path, members: tuple[str, ...], folder: Path) -> None:
 def metal_cpp() -> Path:
     """The include folder of metal-cpp's headers."""
     return fetch("mlx-metal") / "mlx" / "include" / "metal_cpp"
+
+
+def oldest_metal_cpp() -> Path:
+    """The include folder of metal-cpp's release for macOS 14."""
+    return fetch("mlx") / "mlx" / "include" / "metal_cpp"
 
 
 def torch_include() -> Path:
