@@ -36,6 +36,9 @@ class CommandBuffer : public NS::Referencing<CommandBuffer> {
 
 namespace MPSGraph {
 
+/// Whether graphs can read and write a buffer from any byte on: macOS 15 and later. Without it nothing else here works.
+bool available();
+
 /// A value in a graph; it has no memory.
 class Tensor : public NS::Referencing<Tensor> {
  public:

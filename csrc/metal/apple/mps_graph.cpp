@@ -4,12 +4,16 @@
 #include "metal/apple/objc.h"
 
 using torch_metal::objc_class;
+using torch_metal::responds;
 using torch_metal::send;
 
 namespace MPS {
 
 NDArrayDescriptor* NDArrayDescriptor::descriptor(DataType dataType, const NS::Array* shape) {
-  return send<NDArrayDescriptor*>(objc_class("MPSNDArrayDescriptor"), "descriptorWithDataType:shape:", dataType, shape);
+  auto* const descriptor = send<NDArrayDescriptor*>(objc_class("MPSNDArrayDescriptor"),
+                                                    "descriptorWithDataType:shape:", dataType, shape);
+  send<void>(descriptor, "setPreferPackedRows:", true);  // rows are padded otherwise
+  return descriptor;
 }
 
 NDArray* NDArray::alloc() { return send<NDArray*>(objc_class("MPSNDArray"), "alloc"); }
@@ -25,6 +29,12 @@ CommandBuffer* CommandBuffer::commandBuffer(MTL::CommandBuffer* commandBuffer) {
 }  // namespace MPS
 
 namespace MPSGraph {
+
+bool available() {
+  static const bool has_methods = responds(objc_class("MPSNDArray"), "initWithBuffer:offset:descriptor:") &&
+                                  responds(objc_class("MPSNDArrayDescriptor"), "setPreferPackedRows:");
+  return has_methods;
+}
 
 NS::Array* Tensor::shape() const { return send<NS::Array*>(this, "shape"); }
 
