@@ -30,9 +30,26 @@ CommandBuffer* CommandBuffer::commandBuffer(MTL::CommandBuffer* commandBuffer) {
 
 namespace MPSGraph {
 
+namespace {
+
+const void* execution_descriptor_class() { return objc_class("MPSGraphExecutableExecutionDescriptor"); }
+
+/// MPSGraph would commit the command buffer halfway through a large graph, but it is the stream's to commit.
+const void* descriptor_without_commits() {
+  static const void* const shared = [] {
+    const void* const descriptor = send<const void*>(send<const void*>(execution_descriptor_class(), "alloc"), "init");
+    send<void>(descriptor, "setEnableCommitAndContinue:", false);
+    return descriptor;
+  }();
+  return shared;
+}
+
+}  // namespace
+
 bool available() {
   static const bool has_methods = responds(objc_class("MPSNDArray"), "initWithBuffer:offset:descriptor:") &&
-                                  responds(objc_class("MPSNDArrayDescriptor"), "setPreferPackedRows:");
+                                  responds(objc_class("MPSNDArrayDescriptor"), "setPreferPackedRows:") &&
+                                  responds(execution_descriptor_class(), "setEnableCommitAndContinue:");
   return has_methods;
 }
 
@@ -94,7 +111,7 @@ NS::Array* Executable::feedTensors() const { return send<NS::Array*>(this, "feed
 void Executable::encodeToCommandBuffer(MPS::CommandBuffer* commandBuffer, const NS::Array* inputs,
                                        const NS::Array* results, const NS::Object* executionDescriptor) {
   send<NS::Array*>(this, "encodeToCommandBuffer:inputsArray:resultsArray:executionDescriptor:", commandBuffer, inputs,
-                   results, executionDescriptor);
+                   results, executionDescriptor ? executionDescriptor : descriptor_without_commits());
 }
 
 Graph* Graph::alloc() { return send<Graph*>(objc_class("MPSGraph"), "alloc"); }
