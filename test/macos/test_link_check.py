@@ -1,6 +1,6 @@
 """The link check finds what would keep the module from loading on a Mac."""
 
-from tools.macos import linkcheck, sdk
+from tools.macos import linkcheck, parts, sdk
 
 KNOWN = {
     "Metal": {"_MTLCreateSystemDefaultDevice": True, "_MTLCopyAllDevices": False},
@@ -60,6 +60,19 @@ def test_another_minimum_os_is_found(module):
     for target, version in (("macos13.0", "13.0"), ("macos15.0", "15.0")):
         found = texts(module("", target=target))
         assert found == [f"minimum OS: _C.so is built for macOS {version}, not 14.0"]
+
+
+def test_a_library_that_is_no_part_of_macos_or_torch_is_found(module, tmp_path):
+    (tmp_path / "libomp.tbd").write_text(sdk.stub("/opt/homebrew/lib/libomp.dylib", ["_omp_get_num_threads"]))
+    found = texts(module("", f"-L{tmp_path}", "-lomp", "-Wl,-exported_symbol,_PyInit__C"))
+    assert found == ["libraries: /opt/homebrew/lib/libomp.dylib is loaded, which no Mac is known to have"]
+
+
+def test_torch_is_looked_for_beside_the_package(module):
+    torch = parts.torch_libraries("3.11")["libc10"]
+    flags = [torch, "-Wl,-needed_library", torch, "-Wl,-exported_symbol,_PyInit__C"]
+    assert texts(module("", *flags)) == ["libraries: torch's libraries are not looked for in @loader_path/../torch/lib"]
+    assert texts(module("", *flags, "-Wl,-rpath,@loader_path/../torch/lib")) == []
 
 
 def test_python_and_the_system_export_what_wheels_import():

@@ -5,6 +5,7 @@ import pytest
 from tools.macos import parts, selectors
 from tools.macos.findings import table
 
+UNGUARDED = {"guard": "-", "asks": "-"}
 SETTER = 'send<void>(this, "setStrideInX:", stride);\n'
 
 
@@ -58,19 +59,21 @@ def test_a_method_newer_than_macos_14_is_found_in_object_files(compile_for_macos
     """
     path = compile_for_macos(code, "-std=c++20", "-isystem", parts.metal_cpp(), language="c++")
     uses = selectors.object_uses(path, parts.metal_cpp())
-    assert {(use.name, use.arguments) for use in uses} == {("newResidencySetWithDescriptor:error:", 2), ("newCommandQueue", 0)}
+    sent = {(use.name, use.arguments) for use in uses}
+    assert sent == {("newResidencySetWithDescriptor:error:", 2), ("newCommandQueue", 0)}
     (found,) = selectors.check(uses, [])
     assert "newResidencySetWithDescriptor:error:" in found.text
 
 
 def test_metal_cpp_passes_as_many_arguments_as_its_selectors_take():
-    calls, names = selectors.metal_cpp_calls(parts.metal_cpp()), selectors.metal_cpp_names(parts.metal_cpp())
+    calls = selectors.metal_cpp_calls(parts.metal_cpp())
+    names = selectors.metal_cpp_names(parts.metal_cpp())
     assert len(calls) > 1000  # the headers are read at all
     assert all(numbers == {names["selector", v].count(":")} for v, numbers in calls.items())
 
 
 def test_what_is_newer_than_macos_14_needs_a_guard():
-    row = {"kind": "selector", "name": "initWithShape:dataType:", "macos": "15.0", "reason": "new", "guard": "-", "asks": "-"}
+    row = {"kind": "selector", "name": "initWithShape:dataType:", "macos": "15.0", "reason": "new"} | UNGUARDED
     here = {"guard": "csrc/metal/apple/mps_graph.cpp"}
     unguarded = [row, row | here | {"asks": "initWithShape:dataType:"}]
     assert [f.check for f in selectors.review_findings(unguarded)] == ["reviewed selectors"] * 2
@@ -79,7 +82,7 @@ def test_what_is_newer_than_macos_14_needs_a_guard():
 
 
 def test_a_review_without_a_reason_is_found():
-    row = {"kind": "selector", "name": "feedTensors", "macos": "12.0", "reason": "", "guard": "-", "asks": "-"}
+    row = {"kind": "selector", "name": "feedTensors", "macos": "12.0", "reason": ""} | UNGUARDED
     assert [f.text for f in selectors.review_findings([row])] == ["feedTensors has no reason"]
 
 
@@ -95,4 +98,5 @@ def test_reviews_are_only_of_what_is_used_and_unproven_or_new():
 def test_a_selector_that_the_module_lacks_is_found(module):
     held = module('const char* name = "setStrideInX:";')
     uses = [selectors.Use("selector", name, 1, "code.cpp:1") for name in ("setStrideInX:", "setStrideInY:")]
-    assert [f.text for f in selectors.check_binary(held, uses)] == ["code.cpp:1: the module lacks the string 'setStrideInY:'"]
+    (found,) = selectors.check_binary(held, uses)
+    assert found.text == "code.cpp:1: the module lacks the string 'setStrideInY:'"

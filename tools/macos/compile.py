@@ -88,13 +88,13 @@ def ninja(*targets: str, jobs: int | None = None) -> None:
     command = ["ninja", "-C", str(BUILD), *(["-j", str(jobs)] if jobs else []), *targets]
     environment = os.environ | {"NINJA_STATUS": "[%f/%t] "}
     log = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
-        with tqdm(desc="Compiling", unit="file") as bar:
-            for line in process.stdout:
-                log.append(line)
-                if match := re.match(r"\[(\d+)/(\d+)\]", line):
-                    bar.total = int(match[2])
-                    bar.update(int(match[1]) - bar.n)
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, **output) as process, tqdm(desc="Compiling", unit="file") as bar:
+        for line in process.stdout:
+            log.append(line)
+            if match := re.match(r"\[(\d+)/(\d+)\]", line):
+                bar.total = int(match[2])
+                bar.update(int(match[1]) - bar.n)
     if process.returncode:
         raise RuntimeError("The build for macOS failed:\n" + "".join(log[-60:]))
 

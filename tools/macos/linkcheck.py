@@ -1,7 +1,7 @@
 """Does the dynamic linker of the oldest macOS load the module?
 
-Every undefined symbol must be exported by the library that it is bound to: torch's by its wheel for macOS; the system's by
-evidence, which is that wheels which run on that macOS import it; Python's likewise.
+Every undefined symbol must be exported by the library that it is bound to: torch's by its wheel for macOS; the system's
+by evidence, which is that wheels which run on that macOS import it; Python's likewise.
 """
 
 import shutil
@@ -13,6 +13,7 @@ from tools.macos import macho, parts, sdk
 from tools.macos.findings import Finding, table
 
 INIT = "_PyInit__C"
+TORCH_PATH = "@loader_path/../torch/lib"
 
 
 def reviewed_symbols() -> dict[str, set[str]]:
@@ -61,6 +62,16 @@ def check(module: Path, known: dict[str, dict[str, bool]], init: str = INIT) -> 
         found.append(Finding("exports", f"{symbol} {what}"))
     minimum = macho.minimum_os(module)
     if minimum != sdk.DEPLOYMENT_TARGET:
-        wanted = ".".join(map(str, sdk.DEPLOYMENT_TARGET))
-        found.append(Finding("minimum OS", f"{module.name} is built for macOS {'.'.join(map(str, minimum))}, not {wanted}"))
-    return found
+        built, wanted = (".".join(map(str, version)) for version in (minimum, sdk.DEPLOYMENT_TARGET))
+        found.append(Finding("minimum OS", f"{module.name} is built for macOS {built}, not {wanted}"))
+    return found + library_findings(module)
+
+
+def library_findings(module: Path) -> list[Finding]:
+    """Libraries that are neither the system's nor torch's, and a path that does not lead to torch's."""
+    libraries, paths = macho.loaded_libraries(module)
+    expected = {*sdk.LIBRARIES.values(), *(f"@rpath/{name}.dylib" for name in parts.TORCH_LIBRARIES)}
+    found = [Finding("libraries", f"{name} is loaded, which no Mac is known to have") for name in libraries - expected]
+    if any(name.startswith("@rpath") for name in libraries) and TORCH_PATH not in paths:
+        found.append(Finding("libraries", f"torch's libraries are not looked for in {TORCH_PATH}"))
+    return sorted(found)

@@ -19,6 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 TORCH_VERSION = "2.13.0"
+TORCH_LIBRARIES = ("libc10", "libtorch", "libtorch_cpu", "libtorch_python")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -107,7 +108,7 @@ def fetch(name: str) -> Path:
     """
     part = PARTS[name]
     if not part.sha256:
-        raise RuntimeError(f"{part.project} has no wheel for this machine ({platform.machine()})")
+        raise RuntimeError(f"No wheel of {part.project} is pinned for this machine ({platform.machine()})")
     folder = cache_folder() / "parts" / part.folder_name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
@@ -164,13 +165,8 @@ def torch_include() -> Path:
 def torch_libraries(python: str) -> dict[str, Path]:
     """Name -> file of the libraries of torch for that version of Python which an extension links with."""
     shared = fetch("torch") / "torch" / "lib"
-    per_python = shared if python == PYTHONS[0] else fetch(f"torch-{python}") / "torch" / "lib"
-    return {
-        "libc10": shared / "libc10.dylib",
-        "libtorch": shared / "libtorch.dylib",
-        "libtorch_cpu": shared / "libtorch_cpu.dylib",
-        "libtorch_python": per_python / "libtorch_python.dylib",
-    }
+    own = shared if python == PYTHONS[0] else fetch(f"torch-{python}") / "torch" / "lib"
+    return {name: (own if name == "libtorch_python" else shared) / f"{name}.dylib" for name in TORCH_LIBRARIES}
 
 
 def zig() -> Path:

@@ -5,6 +5,7 @@ link, even if some macOS has it.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from tools.macos import findings, macho, parts
 DEPLOYMENT_TARGET = (14, 0)
 INCLUDE = Path(__file__).parent / "include"
 CONFIGURATION = "clang.cfg"
+EVIDENCE = "evidence.json"
 
 # Library, as the tools print it -> its place in the system.
 LIBRARIES = {
@@ -47,6 +49,10 @@ LIBCXX_SITE = """
 
 def evidence() -> dict[str, dict[str, bool]]:
     """System library -> symbol -> whether some wheel needs it (True), or can do without it (False)."""
+    return json.loads((fetch() / EVIDENCE).read_text())
+
+
+def _gather_evidence() -> dict[str, dict[str, bool]]:
     wheels = [*(parts.fetch("torch") / "torch" / "lib").glob("*.dylib"),
               *(parts.fetch("mlx-metal") / "mlx" / "lib").glob("*.dylib")]  # fmt: skip
     seen: dict[str, dict[str, bool]] = defaultdict(dict)
@@ -100,7 +106,8 @@ def _assemble(root: Path, place: Path) -> None:
     for headers in ("libcxx", "libcxxabi"):
         _link_all(zig / headers / "include", root / "usr" / "include" / "c++" / "v1")
     _link_all(INCLUDE, root / "usr" / "include")
-    symbols = evidence()
+    symbols = _gather_evidence()
+    (root / EVIDENCE).write_text(json.dumps(symbols))
     for row in findings.table("reviewed_symbols"):
         symbols[row["library"]][row["symbol"]] = True
     for name, install_name in LIBRARIES.items():

@@ -1,8 +1,8 @@
 """Does every Objective-C message name a method that exists, with as many arguments as it takes, on the oldest macOS?
 
 Two sources of messages: `send<R>(object, "selector:", ...)` and `objc_class("Name")` in csrc/metal/apple, read from the
-source; and metal-cpp's methods, read from the object files, which refer to a variable for each selector and class that
-they use. A name is proven if metal-cpp's release for macOS 14 declares it, or a wheel of torch that is older than macOS 15
+source; and metal-cpp's methods, read from the object files, which refer to a variable for each selector and class they
+use. A name is proven if metal-cpp's release for macOS 14 declares it, or a wheel of torch that is older than macOS 15
 uses it. Other names, and those that need a guard, stand in reviewed_selectors.tsv with a reason.
 """
 
@@ -78,7 +78,7 @@ def source_uses(path: Path) -> tuple[list[Use], list[Finding]]:
         position = 0 if call == "objc_class" else 1
         name = _literal(arguments[position]) if len(arguments) > position else None
         if name is None:
-            found.append(Finding("selectors", f"{where}: {call}'s name is not a string literal, so it cannot be checked"))
+            found.append(Finding("selectors", f"{where}: the name in {call}() is not a string literal"))
         elif call == "objc_class":
             uses.append(Use("class", name, None, where))
         else:
@@ -165,7 +165,8 @@ def check(uses: list[Use], reviewed: list[dict[str, str]]) -> list[Finding]:
     found = []
     for use in uses:
         if (use.kind, use.name) not in accepted:
-            found.append(Finding("selectors", f"{use.where}: nothing shows that macOS 14 has the {use.kind} {use.name}"))
+            text = f"{use.where}: nothing shows that macOS 14 has the {use.kind} {use.name}"
+            found.append(Finding("selectors", text))
         if use.kind == "selector" and use.arguments is not None and use.arguments != use.name.count(":"):
             found.append(Finding("selectors", f"{use.where}: {use.name} takes {use.name.count(':')} arguments, "
                                  f"{use.arguments} are passed"))  # fmt: skip
@@ -175,5 +176,5 @@ def check(uses: list[Use], reviewed: list[dict[str, str]]) -> list[Finding]:
 def check_binary(module: Path, sources: list[Use]) -> list[Finding]:
     """Are the selectors and classes that the sources name those that the module holds?"""
     contents = module.read_bytes()
-    missing = {use for use in sources if f"{use.name}\0".encode() not in contents}
-    return [Finding("selectors", f"{u.where}: the module lacks the string {u.name!r}") for u in sorted(missing, key=str)]
+    missing = {(use.where, use.name) for use in sources if f"{use.name}\0".encode() not in contents}
+    return [Finding("selectors", f"{where}: the module lacks the string {name!r}") for where, name in sorted(missing)]

@@ -31,12 +31,11 @@ setup(cmdclass={{"bdist_wheel": Wheel}}, distclass=BinaryDistribution)
 
 
 def _stage(module: Path, folder: Path, tag: tuple[str, str, str]) -> None:
-    """Copies what the wheel is made of; the repository's own package folder holds libraries of this machine."""
-    (folder / "torch_metal").mkdir(parents=True)
+    """Copies what the wheel is made of."""
+    built_here = shutil.ignore_patterns("_C*", "lib", "bin", "__pycache__")
+    shutil.copytree(ROOT / "torch_metal", folder / "torch_metal", ignore=built_here)
     for name in ("pyproject.toml", "README.md", "torch_metal_autoload.py"):
         shutil.copyfile(ROOT / name, folder / name)
-    for path in (ROOT / "torch_metal").glob("*.py"):
-        shutil.copyfile(path, folder / "torch_metal" / path.name)
     shutil.copyfile(module, folder / "torch_metal" / "_C.so")
     (folder / "setup.py").write_text(SETUP.format(tag=tag))
     for path in folder.rglob("*"):
