@@ -1,10 +1,10 @@
-# The two commands: `make demo`, `make test`; and `make test-large`. Everything they need, they install.
+# The two commands: `make demo`, `make test`; and `make test-large`, `make macos-wheel`. Everything they need, they install.
 SHELL := /bin/bash
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 BUILD ?= build
 
-.PHONY: all build demo test test-large clean
+.PHONY: all build demo test test-large macos-wheel clean
 all: build
 
 demo: build
@@ -16,6 +16,10 @@ test: build
 # Tensors of more than 2^31 elements: up to 11 GB of memory, several minutes. Says what it has no memory for.
 test-large: build
 	tools/test.sh -n 1 -m large -rs test/large
+
+# Wheels for macOS, cross-built and checked on Linux, in dist/.
+macos-wheel: $(VENV)/.installed
+	$(PYTHON) -m tools.macos
 
 # Re-runs ninja, which does nothing if nothing changed. The lock keeps two makes out of one build folder.
 build: $(BUILD)/build.ninja

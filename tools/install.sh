@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 
-debian_packages=(g++ cmake ninja-build ccache clang-19 llvm-19-dev libclang-19-dev python3-venv)
+debian_packages=(g++ cmake ninja-build ccache clang-19 llvm-19-dev libclang-19-dev lld-19 python3-venv)
 # The tests run what mslc compiles for AArch64 as well, emulated.
 [ "$(uname -m)" != x86_64 ] || debian_packages+=(g++-aarch64-linux-gnu qemu-user)
 

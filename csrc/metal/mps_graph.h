@@ -36,6 +36,10 @@ class CommandBuffer : public NS::Referencing<CommandBuffer> {
 
 namespace MPSGraph {
 
+/// Whether graphs can read and write a buffer from any byte on and leave the command buffer open, as this header promises:
+/// macOS 15 and later. Without it nothing else here may be called.
+bool available();
+
 /// A value in a graph; it has no memory.
 class Tensor : public NS::Referencing<Tensor> {
  public:

@@ -3,6 +3,8 @@
 #include <array>
 #include <atomic>
 
+#include "metal/mps_graph.h"
+
 namespace torch_metal {
 namespace {
 
@@ -18,6 +20,7 @@ Library preferred_library(Family family) { return preferred[static_cast<size_t>(
 void set_preferred_library(Family family, Library library) { preferred[static_cast<size_t>(family)] = library; }
 
 bool prefers_mps_graph(Family family, const at::Tensor& out, double multiplications) {
+  if (!MPSGraph::available()) return false;
   switch (preferred_library(family)) {
     case Library::msl: return false;
     case Library::mps_graph: return true;

@@ -4,12 +4,16 @@
 #include "metal/apple/objc.h"
 
 using torch_metal::objc_class;
+using torch_metal::responds;
 using torch_metal::send;
 
 namespace MPS {
 
 NDArrayDescriptor* NDArrayDescriptor::descriptor(DataType dataType, const NS::Array* shape) {
-  return send<NDArrayDescriptor*>(objc_class("MPSNDArrayDescriptor"), "descriptorWithDataType:shape:", dataType, shape);
+  auto* const descriptor = send<NDArrayDescriptor*>(objc_class("MPSNDArrayDescriptor"),
+                                                    "descriptorWithDataType:shape:", dataType, shape);
+  send<void>(descriptor, "setPreferPackedRows:", true);  // rows are padded otherwise
+  return descriptor;
 }
 
 NDArray* NDArray::alloc() { return send<NDArray*>(objc_class("MPSNDArray"), "alloc"); }
@@ -25,6 +29,29 @@ CommandBuffer* CommandBuffer::commandBuffer(MTL::CommandBuffer* commandBuffer) {
 }  // namespace MPS
 
 namespace MPSGraph {
+
+namespace {
+
+const void* execution_descriptor_class() { return objc_class("MPSGraphExecutableExecutionDescriptor"); }
+
+/// MPSGraph would commit the command buffer halfway through a large graph, but it is the stream's to commit.
+const void* descriptor_without_commits() {
+  static const void* const shared = [] {
+    const void* const descriptor = send<const void*>(send<const void*>(execution_descriptor_class(), "alloc"), "init");
+    send<void>(descriptor, "setEnableCommitAndContinue:", false);
+    return descriptor;
+  }();
+  return shared;
+}
+
+}  // namespace
+
+bool available() {
+  static const bool has_methods = responds(objc_class("MPSNDArray"), "initWithBuffer:offset:descriptor:") &&
+                                  responds(objc_class("MPSNDArrayDescriptor"), "setPreferPackedRows:") &&
+                                  responds(execution_descriptor_class(), "setEnableCommitAndContinue:");
+  return has_methods;
+}
 
 NS::Array* Tensor::shape() const { return send<NS::Array*>(this, "shape"); }
 
@@ -84,7 +111,7 @@ NS::Array* Executable::feedTensors() const { return send<NS::Array*>(this, "feed
 void Executable::encodeToCommandBuffer(MPS::CommandBuffer* commandBuffer, const NS::Array* inputs,
                                        const NS::Array* results, const NS::Object* executionDescriptor) {
   send<NS::Array*>(this, "encodeToCommandBuffer:inputsArray:resultsArray:executionDescriptor:", commandBuffer, inputs,
-                   results, executionDescriptor);
+                   results, executionDescriptor ? executionDescriptor : descriptor_without_commits());
 }
 
 Graph* Graph::alloc() { return send<Graph*>(objc_class("MPSGraph"), "alloc"); }

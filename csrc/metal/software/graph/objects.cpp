@@ -51,6 +51,8 @@ namespace MPSGraph {
 
 using namespace metal_software;
 
+bool available() { return true; }
+
 ShapedType* ShapedType::alloc() { return new ShapedTypeObject(); }
 
 ShapedType* ShapedType::init(const NS::Array* shape, MPS::DataType dataType) {

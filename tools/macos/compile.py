@@ -1,0 +1,133 @@
+"""Runs CMake and ninja for macOS. What is compiled, and how, csrc/CMakeLists.txt says for every platform."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tools.macos import parts, sdk
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "macos"  # one folder for all Pythons: what does not see Python's headers is compiled once
+
+
+@contextlib.contextmanager
+def lock():
+    """Keeps other processes out of the build folder."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def python_headers(python: str) -> Path | None:
+    """The folder of Python.h of that version on this machine, or None. PyPI has no package that carries it."""
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        candidate = Path(sysconfig.get_paths()["include"])
+        return candidate if (candidate / "Python.h").exists() else None
+    interpreter = shutil.which(f"python{python}")
+    if not interpreter:
+        return None
+    command = "import sysconfig; print(sysconfig.get_paths()['include'])"
+    result = subprocess.run([interpreter, "-c", command], capture_output=True, text=True)
+    candidate = Path(result.stdout.strip() or "/nonexistent")
+    return candidate if result.returncode == 0 and (candidate / "Python.h").exists() else None
+
+
+def torch_folder(python: str) -> Path:
+    """A folder like site-packages/torch of a Mac with that Python: torch's headers and libraries."""
+    folder = BUILD / f"torch-{python}"
+    (folder / "lib").mkdir(parents=True, exist_ok=True)
+    links = {"include": parts.torch_include()}
+    links |= {f"lib/{library.name}": library for library in parts.torch_libraries(python).values()}
+    for name, target in links.items():
+        link = folder / name
+        if not link.is_symlink() or os.readlink(link) != str(target):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+    return folder
+
+
+def configure(python: str) -> None:
+    """Makes the build folder one for that version of Python. Raises RuntimeError with CMake's words."""
+    headers = python_headers(python)
+    if headers is None:
+        raise RuntimeError(f"Python {python}'s headers (Python.h) are not on this machine")
+    options = {
+        "ZIG": parts.zig(),
+        "MACOS_SDK": sdk.fetch(),
+        "TORCH_ROOT": torch_folder(python),
+        "METAL_CPP_INCLUDE": parts.metal_cpp(),
+        "Python3_EXECUTABLE": sys.executable,
+        "Python3_INCLUDE_DIR": headers,
+        "PACKAGE_DIR": BUILD / "package",
+        "TORCH_METAL_TESTS": "OFF",
+    }
+    command = ["cmake", "-G", "Ninja", "-S", ROOT, "-B", BUILD, "--toolchain", ROOT / "cmake" / "macos-zig.cmake"]
+    # The compiler is part of what CMake remembers and cannot change in place.
+    cache = BUILD / "CMakeCache.txt"
+    if cache.exists() and f"ZIG:UNINITIALIZED={options['ZIG']}\n" not in cache.read_text():
+        cache.unlink()
+        shutil.rmtree(BUILD / "CMakeFiles", ignore_errors=True)
+    result = subprocess.run([*command, *(f"-D{k}={v}" for k, v in options.items())], capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"CMake cannot configure the build for macOS:\n{result.stdout}{result.stderr}")
+
+
+def ninja(*targets: str, jobs: int | None = None) -> None:
+    """Builds `targets`, all by default, with a bar that counts them. Raises RuntimeError with the compiler's words."""
+    command = ["ninja", "-C", str(BUILD), *(["-j", str(jobs)] if jobs else []), *targets]
+    environment = os.environ | {"NINJA_STATUS": "[%f/%t] "}
+    log = []
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, **output) as process, tqdm(desc="Compiling", unit="file") as bar:
+        for line in process.stdout:
+            log.append(line)
+            if match := re.match(r"\[(\d+)/(\d+)\]", line):
+                bar.total = int(match[2])
+                bar.update(int(match[1]) - bar.n)
+    if process.returncode:
+        raise RuntimeError("The build for macOS failed:\n" + "".join(log[-60:]))
+
+
+def build(python: str, jobs: int | None = None) -> Path:
+    """The extension module for that version of Python, torch_metal/_C.so."""
+    configure(python)
+    ninja(jobs=jobs)
+    return BUILD / "package" / "_C.so"
+
+
+def fresh_module() -> Path | None:
+    """The module in the build folder, if there is one and nothing that it is made of has changed since."""
+    module = BUILD / "package" / "_C.so"
+    if not module.exists():
+        return None
+    result = subprocess.run(["ninja", "-C", BUILD, "-n"], capture_output=True, text=True)
+    return module if "no work to do" in result.stdout else None
+
+
+def compile_command(source: Path) -> tuple[list[str], Path]:
+    """How `source` is compiled, and the object file that comes of it."""
+    return _commands()[source]
+
+
+def object_files() -> list[Path]:
+    """The object files that the module is linked from."""
+    return [output for _, output in _commands().values() if output.suffix == ".o"]
+
+
+def _commands() -> dict[Path, tuple[list[str], Path]]:
+    commands = {}
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        words = shlex.split(entry["command"])
+        commands[Path(entry["file"])] = words, BUILD / words[words.index("-o") + 1]
+    return commands

@@ -1,0 +1,77 @@
+"""Does the dynamic linker of the oldest macOS load the module?
+
+Every undefined symbol must be exported by the library that it is bound to: torch's by its wheel for macOS; the system's
+by evidence, which is that wheels which run on that macOS import it; Python's likewise.
+"""
+
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from tools.macos import macho, parts, sdk
+from tools.macos.findings import Finding, table
+
+INIT = "_PyInit__C"
+TORCH_PATH = "@loader_path/../torch/lib"
+
+
+def reviewed_symbols() -> dict[str, set[str]]:
+    """System library -> symbols that no wheel imports and that a reviewer has let pass."""
+    reviewed: dict[str, set[str]] = {}
+    for row in table("reviewed_symbols"):
+        reviewed.setdefault(row["library"], set()).add(row["symbol"])
+    return reviewed
+
+
+def python_symbols(python: str) -> set[str]:
+    """What that version of Python exports: all that torch's library for it imports on macOS, and if it is the
+    version that runs this, all that this one exports."""
+    library = parts.torch_libraries(python)["libtorch_python"]
+    symbols = {r.symbol for r in macho.references(library) if not r.library}
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        shared = Path(sysconfig.get_config_var("LIBDIR")) / sysconfig.get_config_var("LDLIBRARY")
+        binary = shared if shared.suffix == ".so" else Path(shutil.which(sys.executable)).resolve()
+        symbols |= {f"_{name}" for name in macho.dynamic_symbols(binary)}
+    return {s for s in symbols if s.startswith(("_Py", "__Py"))}
+
+
+def exports(python: str) -> dict[str, dict[str, bool]]:
+    """Library -> symbol -> whether it is certainly there. "" stands for Python."""
+    known = {name: dict.fromkeys(symbols, True) for name, symbols in reviewed_symbols().items()}
+    for library, symbols in sdk.evidence().items():
+        known.setdefault(library, {}).update(symbols)
+    for library, path in parts.torch_libraries(python).items():
+        known[library] = dict.fromkeys(macho.defined_symbols(path), True)
+    known[""] = dict.fromkeys(python_symbols(python), True)
+    return known
+
+
+def check(module: Path, known: dict[str, dict[str, bool]], init: str = INIT) -> list[Finding]:
+    """What keeps `module` from loading, or makes it offer more than its init function. `known`: see `exports`."""
+    found = []
+    for symbol, library, weak in macho.references(module):
+        certain = known.get(library, {}).get(symbol)
+        if certain is None:
+            source = library or "Python, and no other library is linked that has it"
+            found.append(Finding("link", f"{symbol}: nothing shows that it is exported by {source}"))
+        elif not certain and not weak:
+            found.append(Finding("link", f"{symbol}: only seen as a weak import of {library}, so it may be missing"))
+    for symbol in sorted(macho.exported_symbols(module) ^ {init}):
+        what = "is not exported" if symbol == init else "is exported, but only the init function may be"
+        found.append(Finding("exports", f"{symbol} {what}"))
+    minimum = macho.minimum_os(module)
+    if minimum != sdk.DEPLOYMENT_TARGET:
+        built, wanted = (".".join(map(str, version)) for version in (minimum, sdk.DEPLOYMENT_TARGET))
+        found.append(Finding("minimum OS", f"{module.name} is built for macOS {built}, not {wanted}"))
+    return found + library_findings(module)
+
+
+def library_findings(module: Path) -> list[Finding]:
+    """Libraries that are neither the system's nor torch's, and a path that does not lead to torch's."""
+    libraries, paths = macho.loaded_libraries(module)
+    expected = {*sdk.LIBRARIES.values(), *(f"@rpath/{name}.dylib" for name in parts.TORCH_LIBRARIES)}
+    found = [Finding("libraries", f"{name} is loaded, which no Mac is known to have") for name in libraries - expected]
+    if any(name.startswith("@rpath") for name in libraries) and TORCH_PATH not in paths:
+        found.append(Finding("libraries", f"torch's libraries are not looked for in {TORCH_PATH}"))
+    return sorted(found)
