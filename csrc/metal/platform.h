@@ -14,6 +14,10 @@ MTL::Device* open_metal_device(std::string& reason);
 /// Whether queues take residency sets (macOS 15).
 bool has_residency_sets();
 
+/// The library of kernels/<family>.metal that was compiled when this module was built (tools/precompile.py), one
+/// reference more; null if there is none.
+MTL::Library* precompiled_library(MTL::Device* device, const std::string& family);
+
 /// device->newComputePipelineState(function, PipelineOptionArgumentInfo, reflection, error), with machine code from an
 /// earlier run of the program if it is kept by `key`, which stands for all that `function` was made from. An empty key
 /// keeps nothing. What is kept may be deleted at any time. Reflection and error are autoreleased.

@@ -20,6 +20,8 @@ MTL::Device* open_metal_device(std::string& reason) {
 
 bool has_residency_sets() { return true; }
 
+MTL::Library* precompiled_library(MTL::Device*, const std::string&) { return nullptr; }
+
 // Libraries keep their machine code themselves (mslc/cache).
 MTL::ComputePipelineState* new_kept_pipeline(MTL::Device* device, const MTL::Function* function, const std::string&,
                                              MTL::ComputePipelineReflection** reflection, NS::Error** error) {
