@@ -43,32 +43,42 @@ def python_headers(python: str) -> Path | None:
     return candidate if result.returncode == 0 and (candidate / "Python.h").exists() else None
 
 
-def torch_folder(python: str) -> Path:
-    """A folder like site-packages/torch of a Mac with that Python: torch's headers and libraries."""
-    folder = BUILD / f"torch-{python}"
-    (folder / "lib").mkdir(parents=True, exist_ok=True)
-    links = {"include": parts.torch_include()}
-    links |= {f"lib/{library.name}": library for library in parts.torch_libraries(python).values()}
-    for name, target in links.items():
-        link = folder / name
-        if not link.is_symlink() or os.readlink(link) != str(target):
-            link.unlink(missing_ok=True)
-            link.symlink_to(target)
+def _folder_of_links(name: str, links: dict[str, Path]) -> Path:
+    """The folder `name` in the build folder, with symbolic links: name -> target."""
+    folder = BUILD / name
+    for link, target in links.items():
+        path = folder / link
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_symlink() or os.readlink(path) != str(target):
+            path.unlink(missing_ok=True)
+            path.symlink_to(target)
     return folder
+
+
+def _python_for_macos(python: str) -> Path:
+    """The headers of that version of Python with macOS's pyconfig.h instead of this machine's."""
+    headers = python_headers(python)
+    if headers is None:
+        raise RuntimeError(f"Python {python}'s headers (Python.h) are not on this machine")
+    links = {path.name: path for path in headers.iterdir()}
+    return _folder_of_links(f"python-{python}", links | {"pyconfig.h": Path(__file__).parent / "python" / "pyconfig.h"})
+
+
+def _torch_for_macos(python: str) -> Path:
+    """A folder like site-packages/torch of a Mac with that Python: torch's headers and libraries."""
+    links = {f"lib/{library.name}": library for library in parts.torch_libraries(python).values()}
+    return _folder_of_links(f"torch-{python}", links | {"include": parts.torch_include()})
 
 
 def configure(python: str) -> None:
     """Makes the build folder one for that version of Python. Raises RuntimeError with CMake's words."""
-    headers = python_headers(python)
-    if headers is None:
-        raise RuntimeError(f"Python {python}'s headers (Python.h) are not on this machine")
     options = {
         "ZIG": parts.zig(),
         "MACOS_SDK": sdk.fetch(),
-        "TORCH_ROOT": torch_folder(python),
+        "TORCH_ROOT": _torch_for_macos(python),
         "METAL_CPP_INCLUDE": parts.metal_cpp(),
         "Python3_EXECUTABLE": sys.executable,
-        "Python3_INCLUDE_DIR": headers,
+        "Python3_INCLUDE_DIR": _python_for_macos(python),
         "PACKAGE_DIR": BUILD / "package",
         "TORCH_METAL_TESTS": "OFF",
     }
