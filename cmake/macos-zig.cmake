@@ -6,6 +6,8 @@ set(CMAKE_SYSTEM_PROCESSOR arm64)
 set(CMAKE_OSX_SYSROOT ${MACOS_SDK} CACHE PATH "Headers and libraries of macOS")
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG MACOS_SDK)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+# CMake drops @rpath where it finds no sw_vers, taking this machine for a Mac of 2006.
+set(CMAKE_SHARED_LIBRARY_RUNTIME_CXX_FLAG "-Wl,-rpath,")
 
 # `zig clang` is clang itself; `zig c++` would add flags and a cache of its own.
 set(CMAKE_C_COMPILER ${ZIG}/zig clang --config=${MACOS_SDK}/clang.cfg)

@@ -36,8 +36,7 @@ def test_the_apple_device_passes_every_check(apple_objects, compile_for_macos, l
 def test_a_fresh_build_of_the_module_passes_every_check():
     """Compiling all of it takes minutes, which `make macos-wheel` spends."""
     with compile.lock():
-        compile.configure(PYTHON)
-        module = compile.fresh_module()
+        module = compile.fresh_module(PYTHON)
         if not module:
             pytest.skip("build/macos holds no module that is up to date; `make macos-wheel` makes and checks one")
         assert check.check(module, compile.object_files(), PYTHON) == []

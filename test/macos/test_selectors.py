@@ -75,9 +75,11 @@ def test_metal_cpp_passes_as_many_arguments_as_its_selectors_take():
 def test_what_is_newer_than_macos_14_needs_a_guard():
     row = {"kind": "selector", "name": "initWithShape:dataType:", "macos": "15.0", "reason": "new"} | UNGUARDED
     here = {"guard": "csrc/metal/apple/mps_graph.cpp"}
-    unguarded = [row, row | here | {"asks": "initWithShape:dataType:"}]
-    assert [f.check for f in selectors.review_findings(unguarded)] == ["reviewed selectors"] * 2
+    unguarded = [row, row | here | {"asks": "initWithShape:dataType:"}, row | here | {"asks": "is_macos(15)"}]
+    unguarded.append(row | {"macos": "15.4", "guard": "csrc/metal/apple/platform.cpp", "asks": "is_macos(15)"})
+    assert [f.check for f in selectors.review_findings(unguarded)] == ["reviewed selectors"] * 4
     guarded = [row | here | {"asks": "setPreferPackedRows:"}, row | here | {"asks": "MPSNDArray"}]
+    guarded.append(row | {"guard": "csrc/metal/apple/platform.cpp", "asks": "is_macos(15)"})
     assert selectors.review_findings([*guarded, row | {"macos": "14.0"}]) == []
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -9,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,6 +18,8 @@ from tools.macos import parts, sdk
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "macos"  # one folder for all Pythons: what does not see Python's headers is compiled once
+MODULE = BUILD / "package" / "_C.so"
+MADE_OF = BUILD / "package" / "_C.sha256"
 
 
 @contextlib.contextmanager
@@ -31,44 +33,52 @@ def lock():
 
 def python_headers(python: str) -> Path | None:
     """The folder of Python.h of that version on this machine, or None. PyPI has no package that carries it."""
-    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
-        candidate = Path(sysconfig.get_paths()["include"])
-        return candidate if (candidate / "Python.h").exists() else None
-    interpreter = shutil.which(f"python{python}")
+    own = python == f"{sys.version_info.major}.{sys.version_info.minor}"
+    interpreter = sys.executable if own else shutil.which(f"python{python}")
     if not interpreter:
         return None
     command = "import sysconfig; print(sysconfig.get_paths()['include'])"
     result = subprocess.run([interpreter, "-c", command], capture_output=True, text=True)
-    candidate = Path(result.stdout.strip() or "/nonexistent")
-    return candidate if result.returncode == 0 and (candidate / "Python.h").exists() else None
+    folder = Path(result.stdout.strip())
+    return folder if result.returncode == 0 and (folder / "Python.h").exists() else None
 
 
-def torch_folder(python: str) -> Path:
-    """A folder like site-packages/torch of a Mac with that Python: torch's headers and libraries."""
-    folder = BUILD / f"torch-{python}"
-    (folder / "lib").mkdir(parents=True, exist_ok=True)
-    links = {"include": parts.torch_include()}
-    links |= {f"lib/{library.name}": library for library in parts.torch_libraries(python).values()}
-    for name, target in links.items():
-        link = folder / name
-        if not link.is_symlink() or os.readlink(link) != str(target):
-            link.unlink(missing_ok=True)
-            link.symlink_to(target)
+def _folder_of_links(name: str, links: dict[str, Path]) -> Path:
+    """The folder `name` in the build folder, with symbolic links: name -> target."""
+    folder = BUILD / name
+    for link, target in links.items():
+        path = folder / link
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_symlink() or os.readlink(path) != str(target):
+            path.unlink(missing_ok=True)
+            path.symlink_to(target)
     return folder
+
+
+def _python_for_macos(python: str) -> Path:
+    """The headers of that version of Python with macOS's pyconfig.h instead of this machine's."""
+    headers = python_headers(python)
+    if headers is None:
+        raise RuntimeError(f"Python {python}'s headers (Python.h) are not on this machine")
+    links = {path.name: path for path in headers.iterdir()}
+    return _folder_of_links(f"python-{python}", links | {"pyconfig.h": Path(__file__).parent / "python" / "pyconfig.h"})
+
+
+def _torch_for_macos(python: str) -> Path:
+    """A folder like site-packages/torch of a Mac with that Python: torch's headers and libraries."""
+    links = {f"lib/{library.name}": library for library in parts.torch_libraries(python).values()}
+    return _folder_of_links(f"torch-{python}", links | {"include": parts.torch_include()})
 
 
 def configure(python: str) -> None:
     """Makes the build folder one for that version of Python. Raises RuntimeError with CMake's words."""
-    headers = python_headers(python)
-    if headers is None:
-        raise RuntimeError(f"Python {python}'s headers (Python.h) are not on this machine")
     options = {
         "ZIG": parts.zig(),
         "MACOS_SDK": sdk.fetch(),
-        "TORCH_ROOT": torch_folder(python),
+        "TORCH_ROOT": _torch_for_macos(python),
         "METAL_CPP_INCLUDE": parts.metal_cpp(),
         "Python3_EXECUTABLE": sys.executable,
-        "Python3_INCLUDE_DIR": headers,
+        "Python3_INCLUDE_DIR": _python_for_macos(python),
         "PACKAGE_DIR": BUILD / "package",
         "TORCH_METAL_TESTS": "OFF",
     }
@@ -102,17 +112,28 @@ def ninja(*targets: str, jobs: int | None = None) -> None:
 def build(python: str, jobs: int | None = None) -> Path:
     """The extension module for that version of Python, torch_metal/_C.so."""
     configure(python)
+    MADE_OF.unlink(missing_ok=True)
+    digest = _digest(python)
     ninja(jobs=jobs)
-    return BUILD / "package" / "_C.so"
+    MADE_OF.write_text(digest)
+    return MODULE
 
 
-def fresh_module() -> Path | None:
-    """The module in the build folder, if there is one and nothing that it is made of has changed since."""
-    module = BUILD / "package" / "_C.so"
-    if not module.exists():
-        return None
-    result = subprocess.run(["ninja", "-C", BUILD, "-n"], capture_output=True, text=True)
-    return module if "no work to do" in result.stdout else None
+def fresh_module(python: str) -> Path | None:
+    """The module in the build folder, if it is for that Python and made of just the present sources and parts."""
+    return MODULE if MADE_OF.exists() and MADE_OF.read_text() == _digest(python) else None
+
+
+def _digest(python: str) -> str:
+    """Of all that the module is made of."""
+    folders = [ROOT / "csrc", ROOT / "kernels", ROOT / "cmake", Path(__file__).parent / "python"]
+    files = [ROOT / "CMakeLists.txt", ROOT / "tools" / "embed.py", *(f for d in folders for f in d.rglob("*"))]
+    elsewhere = (ROOT / "csrc" / "mslc", ROOT / "csrc" / "metal" / "software")
+    digest = hashlib.sha256(f"{python} {sdk.fetch()} {parts.torch_libraries(python)}".encode())
+    for path in sorted(f for f in files if f.is_file() and not any(f.is_relative_to(d) for d in elsewhere)):
+        digest.update(f"\n{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def compile_command(source: Path) -> tuple[list[str], Path]:

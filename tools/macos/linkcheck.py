@@ -4,7 +4,6 @@ Every undefined symbol must be exported by the library that it is bound to: torc
 by evidence, which is that wheels which run on that macOS import it; Python's likewise.
 """
 
-import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -31,7 +30,7 @@ def python_symbols(python: str) -> set[str]:
     symbols = {r.symbol for r in macho.references(library) if not r.library}
     if python == f"{sys.version_info.major}.{sys.version_info.minor}":
         shared = Path(sysconfig.get_config_var("LIBDIR")) / sysconfig.get_config_var("LDLIBRARY")
-        binary = shared if shared.suffix == ".so" else Path(shutil.which(sys.executable)).resolve()
+        binary = shared if shared.suffix == ".so" and shared.exists() else Path(sys.executable).resolve()
         symbols |= {f"_{name}" for name in macho.dynamic_symbols(binary)}
     return {s for s in symbols if s.startswith(("_Py", "__Py"))}
 

@@ -139,9 +139,13 @@ def proven() -> frozenset[tuple[str, str]]:
 
 
 def _guarded(row: dict[str, str]) -> bool:
-    """Whether the file in column `guard` asks, by responds() or objc_class(), for the name in column `asks`."""
+    """Whether the file in column `guard` asks what column `asks` says: for a name, by responds() or objc_class(), or by
+    is_macos() for a release that is new enough."""
     if row["guard"] == "-":
         return False
+    if release := re.fullmatch(r"is_macos\((\d+)\)", row["asks"]):
+        asked = row["asks"] in _without_comments((ROOT / row["guard"]).read_text())
+        return asked and int(release[1]) >= float(row["macos"])
     uses, _ = source_uses(ROOT / row["guard"])
     return any(use.name == row["asks"] and use.arguments is None for use in uses)
 
