@@ -43,8 +43,9 @@ class KernelLibrary {
       if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
     }
     const Source& source = family_source(family);
-    const std::string text = arguments.empty() ? source.text : source.text + instantiation(name);
-    Kernel kernel = compile_kernel(compile_library(text), name, nullptr, c10::sha1(source.hash + name).str());
+    const auto library =
+        NS::TransferPtr(compile_library(arguments.empty() ? source.text : source.text + instantiation(name)));
+    Kernel kernel = compile_kernel(library.get(), name, nullptr, c10::sha1(source.hash + name).str());
     const std::unique_lock<std::shared_mutex> lock(mutex_);
     return kernels_.emplace(key, std::move(kernel)).first->second;
   }
@@ -134,13 +135,12 @@ const Kernel& kernel(std::string_view family, std::string_view function,
 
 MTL::Library* compile_library(const std::string& source, const LibraryOptions& options) {
   const AutoreleaseScope pool;
-  auto* const metal_options = MTL::CompileOptions::alloc()->init();
+  const auto metal_options = NS::TransferPtr(MTL::CompileOptions::alloc()->init());
   metal_options->setFastMathEnabled(options.fast_math);
   metal_options->setLanguageVersion(MTL::LanguageVersion3_1);
   if (!options.macros.empty()) metal_options->setPreprocessorMacros(metal_dictionary(options.macros));
   NS::Error* error = nullptr;
-  MTL::Library* const library = device()->newLibrary(metal_string(source), metal_options, &error);
-  metal_options->release();
+  MTL::Library* const library = device()->newLibrary(metal_string(source), metal_options.get(), &error);
   TORCH_CHECK(library, "Failed to compile Metal source:\n", error_text(error));
   return library;
 }
@@ -148,13 +148,15 @@ MTL::Library* compile_library(const std::string& source, const LibraryOptions& o
 Kernel compile_kernel(MTL::Library* library, const std::string& name, const MTL::FunctionConstantValues* constants,
                       const std::string& key) {
   const AutoreleaseScope pool;
+  MTL::Device* const metal = device();
   NS::Error* error = nullptr;
   MTL::Function* const function = constants ? library->newFunction(metal_string(name), constants, &error)
                                             : library->newFunction(metal_string(name));
-  TORCH_CHECK(function, "The Metal library has no kernel '", name, "'", error ? ": " + error_text(error) : "");
+  TORCH_CHECK(function, "The Metal library has no kernel '", name, "', or Metal cannot load it",
+              error ? ": " + error_text(error) : "");
   MTL::ComputePipelineReflection* reflection = nullptr;
   MTL::ComputePipelineState* const pipeline =
-      new_kept_pipeline(device(), function, key, &reflection, &error);
+      new_kept_pipeline(metal, function, key, &reflection, &error);
   function->release();
   TORCH_CHECK(pipeline, "Failed to make the Metal kernel '", name, "': ", error_text(error));
   std::vector<KernelArgument> arguments = arguments_of(reflection);
