@@ -351,6 +351,30 @@ def test_each_step_of_the_first_use_may_fail_and_be_tried_again():
         assert sum(text in error for error in errors) == 1, (text, errors)
 
 
+FIRST_BUFFERS = """
+import torch
+from torch.nn.functional import embedding_bag
+from torch_metal import _C
+for number in range(1, 50):
+    torch.metal.empty_cache()
+    _C.inject_faults(f"new_buffer:{number}+")
+    try:
+        print(embedding_bag(torch.tensor([[0, 2]], device="metal"), torch.ones(3, 3, device="metal")).tolist())
+        break
+    except torch.OutOfMemoryError as error:
+        print(error)
+"""
+
+
+def test_buffers_that_the_runtime_keeps_may_be_missing_at_first():
+    *errors, result = run_program(FIRST_BUFFERS, "")
+    assert result == "[[1.0, 1.0, 1.0]]"
+    assert [error.split(". ")[0] for error in errors[1:]] == [
+        "metal out of memory: no 15364 bytes for the error buffer of '_embedding_bag_forward_only'",
+        "metal out of memory: no 256 bytes for arguments without memory",
+    ]
+
+
 NO_DEVICE = """
 import torch
 for _ in range(2):

@@ -20,6 +20,15 @@ std::array<std::atomic<Stream*>, kPoolStreams + 1> streams{};  // 0 is the defau
 std::mutex creation_mutex;
 thread_local c10::StreamId current_stream = 0;
 
+// A command buffer that fails may leave its signals out, and who waits for them would wait for ever. Events are shared.
+void signal_after_failure(MTL::CommandBuffer* buffer, const MTL::Event* event, uint64_t value) {
+  auto shared = NS::RetainPtr(const_cast<MTL::SharedEvent*>(static_cast<const MTL::SharedEvent*>(event)));
+  buffer->addCompletedHandler([shared = std::move(shared), value](MTL::CommandBuffer* done) {
+    const bool failed = done->status() == MTL::CommandBufferStatusError;
+    if (failed && shared->signaledValue() < value) shared->setSignaledValue(value);
+  });
+}
+
 template <class Function>
 void for_each_stream(Function function) {
   for (auto& entry : streams)
@@ -132,6 +141,7 @@ MTL::CommandBuffer* Stream::signal(const MTL::Event* event, uint64_t value) {
   close_encoder();
   MTL::CommandBuffer* const carrier = buffer_->retain();
   buffer_->encodeSignalEvent(event, value);
+  signal_after_failure(buffer_, event, value);
   commit();
   return carrier;
 }

@@ -186,6 +186,7 @@ void detail::fail_if_wanted(Submission& submission) {
   const Failure& failure = state().device_is_removed ? device_removed() : *fault->failure;
   if (failure.code == MTL::CommandBufferErrorDeviceRemoved) state().device_is_removed = true;
   submission.fail(failure.code, failure.text);
+  submission.first = nullptr;  // not even signals: a GPU makes no promise
 }
 
 void read_faults() {
