@@ -10,6 +10,7 @@ VARIABLES = {
     "TORCH_METAL_CACHE_SIZE": "bytes the cache may hold",
     "TORCH_METAL_DEVICE": "auto, software or apple: the device that must be there",
     "TORCH_METAL_FALLBACK": "error: an operator without a kernel raises instead of running on the CPU",
+    "TORCH_METAL_FAULTS": "failures of Metal that the software device returns on purpose",
     "TORCH_METAL_GEMM_TILE": "matrix or register: the kind of tile that matrix products are made of",
     "TORCH_METAL_MEMORY_LIMIT": "bytes the software device says it has",
     "TORCH_METAL_REORDER": "1: the software device runs unordered dispatches backwards",

@@ -84,7 +84,7 @@ void copy_on_device(const at::Tensor& to, const at::Tensor& from) {
   });
 }
 
-// A kernel reads or writes pinned memory after we return: it is not reused before that.
+// A kernel is going to read or write pinned memory after we return: it is not reused before that.
 void keep_pinned(const at::Tensor& host) { record_use(host.storage().data_ptr(), Stream::current_id()); }
 
 // Pinned, and its dtype the device tensor's: kernels may work on it as it is.
@@ -104,14 +104,14 @@ void copy_from_host(const at::Tensor& to, const at::Tensor& from, bool non_block
                                        to.scalar_type(), std::nullopt);
     source.copy_(from);
   }
-  copy_on_device(to, source);
   keep_pinned(source);
+  copy_on_device(to, source);
 }
 
 void copy_to_host(const at::Tensor& to, const at::Tensor& from, bool non_blocking) {
   if (non_blocking && can_use_in_place(to, from)) {
-    copy_on_device(to, from);
     keep_pinned(to);
+    copy_on_device(to, from);
     return;
   }
   const at::Tensor source = from.resolve_conj().resolve_neg();  // the CPU has no kernel for both in halves

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "metal/faults.h"
 #include "ops/library_choice.h"
 #include "python/dlpack.h"
 #include "python/profiler.h"
@@ -87,6 +88,8 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),
         py::arg("include_directories") = std::vector<std::string>());
   m.def("to_dlpack", &to_dlpack);
+  m.def("inject_faults", &inject_faults);
+  m.def("injected_faults", &injected_faults);
   define_shader(m);
   define_profiler(m);
 }

@@ -176,14 +176,10 @@ class ShaderLibrary {
                 const std::map<std::string, std::string>& macros, const py::dict& constants, bool fast_math) {
     {
       const py::gil_scoped_release no_gil;
-      library_ = compile_library(flatten_source(source, "program_source", include_directories),
-                                 {{macros.begin(), macros.end()}, fast_math});
+      library_ = NS::TransferPtr(compile_library(flatten_source(source, "program_source", include_directories),
+                                                 {{macros.begin(), macros.end()}, fast_math}));
     }
-    constants_ = to_constants(constants);
-  }
-  ~ShaderLibrary() {
-    library_->release();
-    constants_->release();
+    constants_ = NS::TransferPtr(to_constants(constants));
   }
   ShaderLibrary(const ShaderLibrary&) = delete;
   ShaderLibrary& operator=(const ShaderLibrary&) = delete;
@@ -200,7 +196,7 @@ class ShaderLibrary {
   std::shared_ptr<ShaderKernel> kernel(const std::string& name) {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::shared_ptr<ShaderKernel>& kernel = kernels_[name];
-    if (!kernel) kernel = std::make_shared<ShaderKernel>(compile_kernel(library_, name, constants_));
+    if (!kernel) kernel = std::make_shared<ShaderKernel>(compile_kernel(library_.get(), name, constants_.get()));
     return kernel;
   }
 
@@ -226,18 +222,18 @@ class ShaderLibrary {
     std::map<std::string, MTL::DataType> types;
     const NS::Array* const names = library_->functionNames();
     for (NS::UInteger i = 0; i < names->count(); ++i) {
-      MTL::Function* const function = library_->newFunction(names->object<NS::String>(i));
+      const auto function = NS::TransferPtr(library_->newFunction(names->object<NS::String>(i)));
+      TORCH_CHECK(function, "Metal cannot load the kernel '", names->object<NS::String>(i)->utf8String(), "'");
       const NS::Dictionary* const constants = function->functionConstantsDictionary();
       auto* const keys = constants->keyEnumerator<NS::String>();
       while (const NS::String* const key = keys->nextObject())
         types[key->utf8String()] = constants->object<MTL::FunctionConstant>(key)->type();
-      function->release();
     }
     return types;
   }
 
-  MTL::Library* library_ = nullptr;
-  MTL::FunctionConstantValues* constants_ = nullptr;
+  NS::SharedPtr<MTL::Library> library_;
+  NS::SharedPtr<MTL::FunctionConstantValues> constants_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ShaderKernel>> kernels_;
 };

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "metal/platform.h"
+#include "runtime/failures.h"
 
 namespace torch_metal {
 
@@ -31,6 +32,7 @@ MTL::Device* device() {
               "Cannot re-initialize metal in forked subprocess. To use metal with multiprocessing, you must use the "
               "'spawn' start method");
   static MTL::Device* const device = open_device();
+  check_device_is_present();
   return device;
 }
 

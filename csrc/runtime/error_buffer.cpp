@@ -7,7 +7,7 @@
 #include <cstring>
 #include <sstream>
 
-#include "runtime/device.h"
+#include "runtime/failures.h"
 
 namespace torch_metal {
 
@@ -17,8 +17,7 @@ using c10::metal::ErrorMessages;
 const MTL::Buffer* ErrorBuffers::for_operator(const char* name) {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
   if (found != entries_.end()) return found->buffer;
-  MTL::Buffer* buffer = device()->newBuffer(sizeof(ErrorMessages), MTL::ResourceStorageModeShared);
-  TORCH_CHECK(buffer, "metal out of memory: no room for the error buffer of '", name, "'");
+  MTL::Buffer* const buffer = new_buffer(sizeof(ErrorMessages), std::string("the error buffer of '") + name + "'");
   std::memset(buffer->contents(), 0, sizeof(ErrorMessages));
   entries_.push_back({name, buffer});
   return buffer;

@@ -3,10 +3,11 @@
 #include <c10/util/Exception.h>
 
 #include "runtime/device.h"
+#include "runtime/failures.h"
 
 namespace torch_metal {
 
-Event::Event(bool timed) : timed_(timed), event_(device()->newSharedEvent()) {}
+Event::Event(bool timed) : timed_(timed), event_(made(device()->newSharedEvent(), "an event")) {}
 
 Event::~Event() {
   if (carrier_) carrier_->release();
@@ -14,9 +15,11 @@ Event::~Event() {
 }
 
 void Event::record(Stream& stream) {
+  MTL::CommandBuffer* const carrier = stream.signal(event_, value_ + 1);  // may throw: the mark before stays
   if (carrier_) carrier_->release();
+  carrier_ = carrier;
   stream_ = &stream;
-  carrier_ = stream.signal(event_, ++value_);
+  ++value_;
 }
 
 void Event::block(Stream& stream) const {
@@ -29,6 +32,7 @@ void Event::synchronize() const {
   if (!carrier_) return;
   carrier_->waitUntilCompleted();
   stream_->raise_reported_errors();
+  check_device_is_present();
 }
 
 double Event::elapsed_time(const Event& end) const {

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "runtime/device.h"
+#include "runtime/failures.h"
 #include "runtime/launch.h"
 #include "runtime/profiler.h"
 #include "runtime/route.h"
@@ -100,7 +101,9 @@ CompiledGraph compile(c10::ArrayRef<Operand> inputs, const Operand& out, BuildGr
   const NS::Dictionary* const feeds = NS::Dictionary::dictionary(types.data(), keys.data(), keys.size());
   CompiledGraph compiled{
       NS::RetainPtr(graph->compile(nullptr, feeds, NS::Array::array(result), nullptr, nullptr)), {}};
-  TORCH_CHECK(compiled.executable, "metal: MPSGraph did not compile a graph");
+  if (!compiled.executable) check_device_is_present();
+  TORCH_CHECK(compiled.executable, "metal: MPSGraph did not compile a graph. Within "
+              "torch_metal.backends.prefer(matmul='msl', convolution='msl') kernels compute the same");
   const NS::Array* const order = compiled.executable->feedTensors();
   for (NS::UInteger i = 0; i < order->count(); ++i) {
     const auto place = std::find(placeholders.begin(), placeholders.end(), order->object<MPSGraph::Tensor>(i));

@@ -27,6 +27,8 @@ std::string instantiation(const std::string& name) {
   return "\ntemplate [[host_name(\"" + name + "\")]] [[kernel]] decltype(" + name + ") " + name + ";\n";
 }
 
+NS::String* metal_string(const std::string& text) { return NS::String::string(text.c_str(), NS::UTF8StringEncoding); }
+
 class KernelLibrary {
  public:
   const Kernel& get(std::string_view family, std::string_view function, c10::ArrayRef<std::string_view> arguments) {
@@ -43,8 +45,8 @@ class KernelLibrary {
       if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
     }
     const Source& source = family_source(family);
-    const std::string text = arguments.empty() ? source.text : source.text + instantiation(name);
-    Kernel kernel = compile_kernel(compile_library(text), name, nullptr, c10::sha1(source.hash + name).str());
+    const auto library = library_with(source, name, /*is_instance=*/!arguments.empty());
+    Kernel kernel = compile_kernel(library.get(), name, nullptr, c10::sha1(source.hash + name).str());
     const std::unique_lock<std::shared_mutex> lock(mutex_);
     return kernels_.emplace(key, std::move(kernel)).first->second;
   }
@@ -52,7 +54,16 @@ class KernelLibrary {
  private:
   struct Source {
     std::string text, hash;
+    NS::SharedPtr<MTL::Library> precompiled;  ///< null if there is none
   };
+
+  /// A library that has a kernel: one compiled ahead of time, or from source.
+  static NS::SharedPtr<MTL::Library> library_with(const Source& source, const std::string& name, bool is_instance) {
+    const AutoreleaseScope pool;
+    if (source.precompiled && NS::TransferPtr(source.precompiled->newFunction(metal_string(name))))
+      return source.precompiled;
+    return NS::TransferPtr(compile_library(is_instance ? source.text + instantiation(name) : source.text));
+  }
 
   const Source& family_source(std::string_view family) {
     Source& source = sources_[std::string(family)];
@@ -62,6 +73,7 @@ class KernelLibrary {
       TORCH_INTERNAL_ASSERT(file, "there is no kernels/", name);
       source.text = flatten_source({file->text, file->size}, name);
       source.hash = c10::sha1(source.text).str();
+      source.precompiled = NS::TransferPtr(precompiled_library(device(), std::string(family)));
     }
     return source;
   }
@@ -113,8 +125,6 @@ uint32_t read_only_buffers(const std::vector<KernelArgument>& arguments) {
   return mask;
 }
 
-NS::String* metal_string(const std::string& text) { return NS::String::string(text.c_str(), NS::UTF8StringEncoding); }
-
 NS::Dictionary* metal_dictionary(const std::vector<std::pair<std::string, std::string>>& entries) {
   std::vector<const NS::Object*> keys, values;
   for (const auto& [key, value] : entries) {
@@ -134,13 +144,12 @@ const Kernel& kernel(std::string_view family, std::string_view function,
 
 MTL::Library* compile_library(const std::string& source, const LibraryOptions& options) {
   const AutoreleaseScope pool;
-  auto* const metal_options = MTL::CompileOptions::alloc()->init();
+  const auto metal_options = NS::TransferPtr(MTL::CompileOptions::alloc()->init());
   metal_options->setFastMathEnabled(options.fast_math);
   metal_options->setLanguageVersion(MTL::LanguageVersion3_1);
   if (!options.macros.empty()) metal_options->setPreprocessorMacros(metal_dictionary(options.macros));
   NS::Error* error = nullptr;
-  MTL::Library* const library = device()->newLibrary(metal_string(source), metal_options, &error);
-  metal_options->release();
+  MTL::Library* const library = device()->newLibrary(metal_string(source), metal_options.get(), &error);
   TORCH_CHECK(library, "Failed to compile Metal source:\n", error_text(error));
   return library;
 }
@@ -148,13 +157,15 @@ MTL::Library* compile_library(const std::string& source, const LibraryOptions& o
 Kernel compile_kernel(MTL::Library* library, const std::string& name, const MTL::FunctionConstantValues* constants,
                       const std::string& key) {
   const AutoreleaseScope pool;
+  MTL::Device* const metal = device();
   NS::Error* error = nullptr;
   MTL::Function* const function = constants ? library->newFunction(metal_string(name), constants, &error)
                                             : library->newFunction(metal_string(name));
-  TORCH_CHECK(function, "The Metal library has no kernel '", name, "'", error ? ": " + error_text(error) : "");
+  TORCH_CHECK(function, "The Metal library has no kernel '", name, "', or Metal cannot load it",
+              error ? ": " + error_text(error) : "");
   MTL::ComputePipelineReflection* reflection = nullptr;
   MTL::ComputePipelineState* const pipeline =
-      new_kept_pipeline(device(), function, key, &reflection, &error);
+      new_kept_pipeline(metal, function, key, &reflection, &error);
   function->release();
   TORCH_CHECK(pipeline, "Failed to make the Metal kernel '", name, "': ", error_text(error));
   std::vector<KernelArgument> arguments = arguments_of(reflection);

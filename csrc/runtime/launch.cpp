@@ -6,7 +6,7 @@
 #include <array>
 
 #include "runtime/block_pool.h"
-#include "runtime/device.h"
+#include "runtime/failures.h"
 #include "runtime/profiler.h"
 #include "runtime/route.h"
 #include "runtime/stream.h"
@@ -84,7 +84,7 @@ namespace {
 
 // Stands for tensors without memory: every argument of a kernel must be bound.
 const MTL::Buffer* nothing() {
-  static const MTL::Buffer* const buffer = device()->newBuffer(256, MTL::ResourceStorageModeShared);
+  static const MTL::Buffer* const buffer = new_buffer(256, "arguments without memory");
   return buffer;
 }
 

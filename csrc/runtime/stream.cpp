@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "runtime/device.h"
+#include "runtime/failures.h"
 #include "runtime/profiler.h"
 #include "runtime/residency.h"
 
@@ -18,6 +19,15 @@ constexpr c10::StreamId kPoolStreams = 16;
 std::array<std::atomic<Stream*>, kPoolStreams + 1> streams{};  // 0 is the default stream; never destroyed
 std::mutex creation_mutex;
 thread_local c10::StreamId current_stream = 0;
+
+// A command buffer that fails may leave its signals out, and who waits for them would wait for ever. Events are shared.
+void signal_after_failure(MTL::CommandBuffer* buffer, const MTL::Event* event, uint64_t value) {
+  auto shared = NS::RetainPtr(const_cast<MTL::SharedEvent*>(static_cast<const MTL::SharedEvent*>(event)));
+  buffer->addCompletedHandler([shared = std::move(shared), value](MTL::CommandBuffer* done) {
+    const bool failed = done->status() == MTL::CommandBufferStatusError;
+    if (failed && shared->signaledValue() < value) shared->setSignaledValue(value);
+  });
+}
 
 template <class Function>
 void for_each_stream(Function function) {
@@ -61,11 +71,10 @@ void Stream::wait_all() {
 
 Stream::Stream(c10::StreamId id)
     : id_(id),
-      queue_(device()->newCommandQueue()),
-      fence_(device()->newFence()),
-      event_(device()->newEvent()),
+      queue_(made(device()->newCommandQueue(), "a command queue")),
+      fence_(made(device()->newFence(), "a fence")),
+      event_(made(device()->newEvent(), "an event")),
       limits_(batch_limits(device())) {
-  TORCH_CHECK(queue_ && fence_ && event_, "The metal device has no more command queues, fences or events");
   residency::attach(queue_);
 }
 
@@ -103,6 +112,7 @@ void Stream::wait_for(uint64_t number) {
 void Stream::synchronize() {
   wait_for(flush());
   raise_reported_errors();
+  check_device_is_present();
 }
 
 void Stream::copy(const MTL::Buffer* destination, uint64_t destination_offset, const MTL::Buffer* source,
@@ -116,7 +126,8 @@ void Stream::copy(const MTL::Buffer* destination, uint64_t destination_offset, c
   open_buffer();
   if (has_foreign_work_) order_by_event();
   MTL::BlitCommandEncoder* const blit = buffer_->blitCommandEncoder();
-  blit->waitForFence(fence_);
+  if (!blit) has_foreign_work_ = true;  // the fence knows nothing of it yet
+  made(blit, "an encoder of copies")->waitForFence(fence_);
   blit->copyFromBuffer(source, source_offset, destination, destination_offset, size);
   blit->updateFence(fence_);
   blit->endEncoding();
@@ -130,6 +141,7 @@ MTL::CommandBuffer* Stream::signal(const MTL::Event* event, uint64_t value) {
   close_encoder();
   MTL::CommandBuffer* const carrier = buffer_->retain();
   buffer_->encodeSignalEvent(event, value);
+  signal_after_failure(buffer_, event, value);
   commit();
   return carrier;
 }
@@ -184,7 +196,13 @@ void Stream::end_operation(const profiler::Operation* profiled) {
 void Stream::open_buffer() {
   if (buffer_) return;
   const AutoreleaseScope pool;
-  buffer_ = queue_->commandBuffer()->retain();
+  MTL::CommandBuffer* const buffer = queue_->commandBuffer();
+  if (!buffer && !in_flight_.empty()) {
+    // What is under way may find that the device is removed.
+    in_flight_.back().buffer->waitUntilCompleted();
+    retire();
+  }
+  buffer_ = made(buffer, "a command buffer")->retain();
 }
 
 void Stream::open_encoder() {
@@ -192,7 +210,9 @@ void Stream::open_encoder() {
   open_buffer();
   if (has_foreign_work_) order_by_event();
   const AutoreleaseScope pool;
-  encoder_ = buffer_->computeCommandEncoder(MTL::DispatchTypeConcurrent)->retain();
+  MTL::ComputeCommandEncoder* const encoder = buffer_->computeCommandEncoder(MTL::DispatchTypeConcurrent);
+  if (!encoder) has_foreign_work_ = true;  // the fence knows nothing of it yet
+  encoder_ = made(encoder, "an encoder of kernels")->retain();
   encoder_->waitForFence(fence_);
   hazards_.clear();
 }
@@ -205,11 +225,19 @@ void Stream::close_encoder() {
   encoder_ = nullptr;
 }
 
+// Never throws: memory is freed by way of it.
 void Stream::commit() {
   if (!buffer_) return;
-  if (has_foreign_work_) open_encoder();  // so that the fence carries it over to the next command buffer
+  bool carries_over = true;
+  if (has_foreign_work_) try {
+      open_encoder();  // so that the fence carries it over to the next command buffer
+    } catch (const c10::Error&) {
+      carries_over = false;
+    }
   close_encoder();
   buffer_->commit();
+  if (!carries_over) buffer_->waitUntilCompleted();
+  has_foreign_work_ = false;
   in_flight_.push_back({++committed_, buffer_});
   buffer_ = nullptr;
   operations_ = 0;
@@ -221,9 +249,10 @@ void Stream::retire() {
   while (!in_flight_.empty() && in_flight_.front().buffer->status() >= MTL::CommandBufferStatusCompleted) {
     MTL::CommandBuffer* const done = in_flight_.front().buffer;
     in_flight_.pop_front();
-    if (done->status() == MTL::CommandBufferStatusError && failure_.empty()) {
-      const NS::Error* const error = done->error();
-      failure_ = error ? error->localizedDescription()->utf8String() : "a command buffer failed";
+    if (done->status() == MTL::CommandBufferStatusError) {
+      const AutoreleaseScope pool;
+      const std::string failure = failure_of(done);
+      if (failure_.empty()) failure_ = failure;
     }
     done->release();
   }
@@ -235,9 +264,7 @@ void Stream::raise_reported_errors() {
   if (!in_flight_.empty()) return;  // kernels may still be writing
   const std::string failure = std::exchange(failure_, {});
   const std::string reported = errors_.take_messages();
-  if (failure.empty() && reported.empty()) return;
-  const std::string text = reported.empty() ? "metal: " + failure : reported;
-  throw c10::AcceleratorError({__func__, __FILE__, static_cast<uint32_t>(__LINE__)}, 1, text);
+  if (!failure.empty() || !reported.empty()) throw_failure(failure, reported);
 }
 
 }  // namespace torch_metal

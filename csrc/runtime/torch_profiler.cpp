@@ -45,6 +45,7 @@ std::string escaped(const std::string& text) {
 class Session final : public libkineto::IActivityProfilerSession {
  public:
   void start() override {
+    device_name_ = device()->name()->utf8String();  // the device may be gone when the trace is made
     recording_.emplace();
     status_ = libkineto::TraceStatus::RECORDING;
   }
@@ -69,8 +70,8 @@ class Session final : public libkineto::IActivityProfilerSession {
   }
 
   std::unique_ptr<libkineto::DeviceInfo> getDeviceInfo() override {
-    const std::string name = device()->name()->utf8String();
-    return std::make_unique<libkineto::DeviceInfo>(libkineto::DeviceInfo{0, libkineto::kExceedMaxPid, name, "metal:0"});
+    return std::make_unique<libkineto::DeviceInfo>(
+        libkineto::DeviceInfo{0, libkineto::kExceedMaxPid, device_name_, "metal:0"});
   }
   std::vector<libkineto::ResourceInfo> getResourceInfos() override {
     std::set<int64_t> streams;
@@ -129,6 +130,7 @@ class Session final : public libkineto::IActivityProfilerSession {
     return activity;
   }
 
+  std::string device_name_;
   std::optional<profiler::Recording> recording_;
   profiler::Trace trace_;
   std::unique_ptr<libkineto::CpuTraceBuffer> buffer_ = std::make_unique<libkineto::CpuTraceBuffer>();
@@ -176,7 +178,8 @@ class MetalMethods final : public torch::profiler::impl::ProfilerStubs {
     return static_cast<float>(static_cast<const Event*>(start->get())->elapsed_time(last) * 1e3);
   }
   void onEachDevice(std::function<void(int)> visit) const override { visit(0); }
-  void synchronize() const override { Stream::synchronize_all(); }
+  // What went wrong is for the program's next synchronisation: a profiler that is stopped half-way crashes.
+  void synchronize() const override { Stream::wait_all(); }
   // Ranges are marked for tools that watch a process from outside; there is none here.
   void mark(const char*) const override {}
   void rangePush(const char*) const override {}

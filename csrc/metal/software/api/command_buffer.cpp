@@ -1,6 +1,7 @@
 #include <Metal/Metal.hpp>
 
 #include "api/objects.h"
+#include "execution/faults.h"
 #include "execution/host_threads.h"
 #include "execution/queue_executor.h"
 #include "execution/submission.h"
@@ -30,7 +31,7 @@ bool CommandBuffer::betweenEncoders() {
 }
 
 bool CommandBuffer::beginEncoder() {
-  const bool open = betweenEncoders();
+  const bool open = betweenEncoders() && !metal_software::fails(metal_software::Place::new_encoder);
   submission_->encoding = open;
   return open;
 }
@@ -78,6 +79,7 @@ void CommandBuffer::enqueue() {
 
 void CommandBuffer::commit() {
   if (!betweenEncoders()) return;
+  metal_software::inject_fault(*submission_);
   if (!torch_metal::forked_after_use()) return queue_->executor_->commit(*submission_);
   submission_->first = nullptr;
   submission_->fail(CommandBufferErrorNotPermitted,

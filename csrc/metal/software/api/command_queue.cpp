@@ -2,6 +2,7 @@
 #include <Metal/Metal.hpp>
 
 #include "api/objects.h"
+#include "execution/faults.h"
 #include "execution/host_threads.h"
 #include "execution/queue_executor.h"
 
@@ -48,6 +49,7 @@ CommandBuffer* CommandQueue::commandBuffer(const CommandBufferDescriptor* descri
 CommandBuffer* CommandQueue::commandBufferWithUnretainedReferences() { return makeCommandBuffer(false); }
 
 CommandBuffer* CommandQueue::makeCommandBuffer(bool retained_references) {
+  if (metal_software::fails(metal_software::Place::new_command_buffer)) return nullptr;
   if (!torch_metal::forked_after_use()) executor_->wait_for_room(max_command_buffers_);
   return (new CommandBuffer(this, retained_references))->autorelease();
 }

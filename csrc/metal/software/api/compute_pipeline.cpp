@@ -20,21 +20,18 @@ Binding::Binding(const mslc::Argument& argument)
 
 ComputePipelineReflection::ComputePipelineReflection(const mslc::KernelInfo& kernel) {
   std::vector<NS::SharedPtr<Binding>> owned;
-  std::vector<const NS::Object*> bindings, arguments;
-  const auto add = [&](std::vector<const NS::Object*>& list, Binding* binding) {
-    list.push_back(binding);
-    owned.push_back(NS::TransferPtr(binding));
-  };
+  std::vector<const NS::Object*> bindings;
   for (const mslc::Argument& argument : kernel.arguments) {
     if (argument.kind == mslc::ArgumentKind::BuiltIn) continue;
+    Binding* binding;
     if (argument.kind == mslc::ArgumentKind::Buffer)
-      add(bindings, new BufferBinding(argument));
+      binding = new BufferBinding(argument);
     else
-      add(bindings, new ThreadgroupBinding(argument));
-    add(arguments, new Argument(argument));
+      binding = new ThreadgroupBinding(argument);
+    bindings.push_back(binding);
+    owned.push_back(NS::TransferPtr(binding));
   }
   bindings_ = NS::TransferPtr(NS::Array::alloc()->init(bindings.data(), bindings.size()));
-  arguments_ = NS::TransferPtr(NS::Array::alloc()->init(arguments.data(), arguments.size()));
 }
 
 ComputePipelineDescriptor* ComputePipelineDescriptor::alloc() { return new ComputePipelineDescriptor; }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "api/objects.h"
+#include "execution/faults.h"
 #include "execution/memory.h"
 #include "execution/pipeline.h"
 #include "execution/spin.h"
@@ -18,7 +19,9 @@ namespace MTL {
 
 using metal_software::compute_pipeline_error_domain;
 using metal_software::library_error_domain;
+using metal_software::fails;
 using metal_software::Pipeline;
+using metal_software::Place;
 using metal_software::report;
 
 namespace {
@@ -51,6 +54,8 @@ mslc::CompileOptions compiler_options(const CompileOptions* options) {
 
 // The device is one object that is never destroyed; each caller gets a reference.
 Device* CreateSystemDefaultDevice() {
+  metal_software::read_faults();
+  if (fails(Place::open_device)) return nullptr;
   static Device* const device = new Device;
   return device->retain();
 }
@@ -120,7 +125,7 @@ Size Device::maxThreadsPerThreadgroup() const {
 NS::UInteger Device::maxThreadgroupMemoryLength() const { return metal_software::kMaxThreadgroupMemory; }
 
 Buffer* Device::newBuffer(NS::UInteger length, ResourceOptions options) {
-  if (length == 0) return nullptr;
+  if (length == 0 || fails(Place::new_buffer, length)) return nullptr;
   const metal_software::Mapping memory = metal_software::map_memory(length);
   return memory.address ? new Buffer(memory.address, length, memory.bytes, options, nullptr) : nullptr;
 }
@@ -133,11 +138,13 @@ Buffer* Device::newBuffer(const void* pointer, NS::UInteger length, ResourceOpti
 
 Buffer* Device::newBuffer(const void* pointer, NS::UInteger length, ResourceOptions options,
                           const std::function<void(void*, NS::UInteger)>& deallocator) {
-  if (!pointer || length == 0) return nullptr;
+  if (!pointer || length == 0 || fails(Place::new_buffer, length)) return nullptr;
   return new Buffer(const_cast<void*>(pointer), length, 0, options, deallocator);
 }
 
 Library* Device::newLibrary(const NS::String* source, const CompileOptions* options, NS::Error** error) {
+  if (fails(Place::new_library))
+    return report(error, library_error_domain(), LibraryErrorInternal, "Compiler encountered an internal error");
   try {
     return new Library(mslc::Library::compile(source->utf8String(), compiler_options(options)));
   } catch (const mslc::CompileError& failure) {
@@ -166,6 +173,9 @@ ComputePipelineState* Device::newComputePipelineState(const ComputePipelineDescr
   const Function* const function = descriptor->computeFunction();
   if (!function)
     return report(error, compute_pipeline_error_domain(), LibraryErrorFunctionNotFound, "no compute function is given");
+  if (fails(Place::new_pipeline))
+    return report(error, compute_pipeline_error_domain(), LibraryErrorInternal,
+                  "Compiler encountered an internal error");
   try {
     auto kernel = function->library_->kernel(function->kernel_, function->constants_);
     NS::UInteger max_threads = kernel->info().max_threads_per_threadgroup;
@@ -185,18 +195,18 @@ ComputePipelineState* Device::newComputePipelineState(const ComputePipelineDescr
 CommandQueue* Device::newCommandQueue() { return newCommandQueue(64); }
 
 CommandQueue* Device::newCommandQueue(NS::UInteger maxCommandBufferCount) {
-  return maxCommandBufferCount ? new CommandQueue(maxCommandBufferCount) : nullptr;
+  return maxCommandBufferCount && !fails(Place::new_command_queue) ? new CommandQueue(maxCommandBufferCount) : nullptr;
 }
 
 CommandQueue* Device::newCommandQueue(const CommandQueueDescriptor* descriptor) {
   return newCommandQueue(descriptor->maxCommandBufferCount());
 }
 
-Event* Device::newEvent() { return new Event; }
+Event* Device::newEvent() { return fails(Place::new_event) ? nullptr : new Event; }
 
-SharedEvent* Device::newSharedEvent() { return new SharedEvent; }
+SharedEvent* Device::newSharedEvent() { return fails(Place::new_event) ? nullptr : new SharedEvent; }
 
-Fence* Device::newFence() { return new Fence; }
+Fence* Device::newFence() { return fails(Place::new_event) ? nullptr : new Fence; }
 
 ResidencySet* Device::newResidencySet(const ResidencySetDescriptor*, NS::Error**) { return new ResidencySet; }
 

@@ -5,6 +5,7 @@
 
 #include "api/data_type.h"
 #include "api/objects.h"
+#include "execution/faults.h"
 #include "execution/text.h"
 #include "mslc/mslc.h"
 
@@ -115,6 +116,8 @@ Function* Library::newFunction(const NS::String* functionName) { return newFunct
 
 Function* Library::newFunction(const NS::String* name, const FunctionConstantValues* constantValues,
                                NS::Error** error) {
+  if (metal_software::fails(metal_software::Place::new_function))
+    return report(error, library_error_domain(), LibraryErrorInternal, "Compiler encountered an internal error");
   const std::string kernel = name->utf8String();
   const auto& kernels = library_->kernels();
   if (std::none_of(kernels.begin(), kernels.end(), [&](const auto& info) { return info.name == kernel; }))

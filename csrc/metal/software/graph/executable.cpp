@@ -1,4 +1,5 @@
 // Executables: graphs that are done, and their runs in command buffers.
+#include "execution/faults.h"
 #include "execution/host_threads.h"
 #include "execution/submission.h"
 #include "execution/text.h"
@@ -89,7 +90,7 @@ void Executable::encodeToCommandBuffer(MPS::CommandBuffer* commandBuffer, const 
 
 Executable* Graph::compile(const NS::Object*, const NS::Dictionary* feeds, const NS::Array* targetTensors,
                            const NS::Array*, const NS::Object*) {
-  if (!host_library()) return nullptr;
+  if (!host_library() || fails(Place::new_graph)) return nullptr;
   const auto& graph = static_cast<const GraphObject&>(*this);
   auto* const executable = new ExecutableObject();
   executable->failure = graph.failure;

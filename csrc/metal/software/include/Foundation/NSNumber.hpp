@@ -7,7 +7,10 @@
 
 namespace NS {
 
-class Number : public Copying<Number> {
+/// A value as an object. Numbers are the only ones here.
+class Value : public Copying<Value> {};
+
+class Number : public Copying<Number, Value> {
  public:
   static Number* number(char value);
   static Number* number(unsigned char value);

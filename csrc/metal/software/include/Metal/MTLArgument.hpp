@@ -13,15 +13,11 @@ namespace MTL {
 class ComputePipelineReflection;
 
 enum BindingType : NS::Integer { BindingTypeBuffer = 0, BindingTypeThreadgroupMemory = 1 };
-enum ArgumentType : NS::UInteger { ArgumentTypeBuffer = 0, ArgumentTypeThreadgroupMemory = 1 };
 
 enum BindingAccess : NS::UInteger {
   BindingAccessReadOnly = 0,
   BindingAccessReadWrite = 1,
   BindingAccessWriteOnly = 2,
-  ArgumentAccessReadOnly = 0,
-  ArgumentAccessReadWrite = 1,
-  ArgumentAccessWriteOnly = 2,
 };
 
 class Binding : public NS::Referencing<Binding> {
@@ -64,23 +60,6 @@ class ThreadgroupBinding : public NS::Referencing<ThreadgroupBinding, Binding> {
  private:
   friend class ComputePipelineReflection;
   using NS::Referencing<ThreadgroupBinding, Binding>::Referencing;
-};
-
-/// The older form of Binding.
-class Argument : public NS::Referencing<Argument, Binding> {
- public:
-  ArgumentType type() const { return static_cast<ArgumentType>(Binding::type()); }
-  bool isActive() const { return isUsed(); }
-  NS::UInteger arrayLength() const { return 1; }
-  NS::UInteger bufferAlignment() const { return alignment_; }
-  NS::UInteger bufferDataSize() const { return size_; }
-  DataType bufferDataType() const { return data_type_; }
-  NS::UInteger threadgroupMemoryAlignment() const { return alignment_; }
-  NS::UInteger threadgroupMemoryDataSize() const { return size_; }
-
- private:
-  friend class ComputePipelineReflection;
-  using NS::Referencing<Argument, Binding>::Referencing;
 };
 
 }  // namespace MTL

@@ -37,9 +37,13 @@ enum CommandBufferError : NS::UInteger {
   CommandBufferErrorInternal = 1,
   CommandBufferErrorTimeout = 2,
   CommandBufferErrorPageFault = 3,
+  CommandBufferErrorAccessRevoked = 4,
   CommandBufferErrorNotPermitted = 7,
   CommandBufferErrorOutOfMemory = 8,
   CommandBufferErrorInvalidResource = 9,
+  CommandBufferErrorMemoryless = 10,
+  CommandBufferErrorDeviceRemoved = 11,
+  CommandBufferErrorStackOverflow = 12,
 };
 
 enum DispatchType : NS::UInteger { DispatchTypeSerial = 0, DispatchTypeConcurrent = 1 };

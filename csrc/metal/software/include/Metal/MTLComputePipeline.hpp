@@ -25,12 +25,11 @@ class Function;
 class ComputePipelineReflection : public NS::Referencing<ComputePipelineReflection> {
  public:
   NS::Array* bindings() const { return bindings_.get(); }
-  NS::Array* arguments() const { return arguments_.get(); }
 
  private:
   friend class Device;
   explicit ComputePipelineReflection(const mslc::KernelInfo& kernel);
-  NS::SharedPtr<NS::Array> bindings_, arguments_;
+  NS::SharedPtr<NS::Array> bindings_;
 };
 
 class ComputePipelineDescriptor : public NS::Copying<ComputePipelineDescriptor> {

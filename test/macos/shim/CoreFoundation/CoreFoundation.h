@@ -1,0 +1,4 @@
+#pragma once
+#include <math.h>
+#include <stddef.h>
+typedef double CFTimeInterval;
