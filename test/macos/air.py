@@ -1,7 +1,7 @@
 """From functions of the standard library to the intrinsics of AIR, Apple's LLVM dialect, that their compiler emits.
 
-air_intrinsics.tsv holds those that it emitted for PyTorch's and MLX's kernels, as read from their macOS wheels: proof that
-a function exists for a type. RULES says of every function of our library what it becomes; of those that become
+air_intrinsics.tsv holds those that it emitted for PyTorch's and MLX's kernels, as read from their macOS wheels: proof
+that a function exists for a type. RULES says of every function of our library what it becomes; of those that become
 something that is not in the file, the name that Apple gives it is not known, so they go by our name of them,
 ``metal::mulhi.u.i32``.
 """
@@ -143,7 +143,9 @@ def matrix_access(operation: str) -> Rule:
 
 
 def matrix_made(how: str) -> Rule:
-    return lambda call: [f"air.simdgroup_matrix_8x8_init_{how}.{_matrix(call.arguments[0])}.{air_type(call.arguments[0])}"]
+    return lambda call: [
+        f"air.simdgroup_matrix_8x8_init_{how}.{_matrix(call.arguments[0])}.{air_type(call.arguments[0])}"
+    ]
 
 
 def matrix_multiplied(call: Call) -> Iterable[str]:
@@ -158,7 +160,10 @@ def _rules() -> dict[str, Rule]:
         rules.update(dict.fromkeys(names.split(), rule))
 
     # Mathematical, common, geometric functions
-    add(typed(), "ceil exp exp2 exp10 floor fma fmax fmin fmod fract ldexp log log2 log10 nextafter pow rint round rsqrt")
+    add(
+        typed(),
+        "ceil exp exp2 exp10 floor fma fmax fmin fmod fract ldexp log log2 log10 nextafter pow rint round rsqrt",
+    )
     add(typed(), "sqrt trunc acos acosh asin asinh atan atan2 atanh cos cosh sin sincos sinh sinpi tan tanh dot fabs")
     add(either("fabs"), "abs")
     add(either("fmin"), "min")
@@ -169,14 +174,25 @@ def _rules() -> dict[str, Rule]:
     add(unknown, "mix saturate sign step smoothstep cross distance distance_squared faceforward length length_squared")
     add(unknown, "normalize reflect refract transpose determinant")
     # Integer and relational functions
-    add(unknown, "absdiff addsat clz ctz extract_bits hadd insert_bits mad24 madhi madsat mul24 mulhi popcount reverse_bits")
+    add(
+        unknown,
+        "absdiff addsat clz ctz extract_bits hadd insert_bits mad24 madhi madsat mul24 mulhi popcount reverse_bits",
+    )
     add(unknown, "rhadd rotate subsat signbit isnormal isordered")
     add(plain, "isfinite isinf isnan isunordered select")
-    add(lambda call: [f"air.{call.name}.{air_type(_first(call), signed=False)}"] if "vector" in _first(call) else (), "all any")
+    add(
+        lambda call: [f"air.{call.name}.{air_type(_first(call), signed=False)}"] if "vector" in _first(call) else (),
+        "all any",
+    )
     # SIMD-groups and quad-groups
-    add(typed(), "simd_sum simd_product simd_min simd_max simd_shuffle simd_shuffle_up simd_shuffle_down simd_shuffle_xor")
+    add(
+        typed(),
+        "simd_sum simd_product simd_min simd_max simd_shuffle simd_shuffle_up simd_shuffle_down simd_shuffle_xor",
+    )
     add(typed(), "simd_prefix_exclusive_product simd_prefix_exclusive_sum simd_prefix_inclusive_product")
-    add(typed(), "simd_prefix_inclusive_sum simd_shuffle_and_fill_down simd_shuffle_and_fill_up simd_broadcast quad_sum")
+    add(
+        typed(), "simd_prefix_inclusive_sum simd_shuffle_and_fill_down simd_shuffle_and_fill_up simd_broadcast quad_sum"
+    )
     add(named("simd_all"), "simd_all")
     add(named("simd_any"), "simd_any")
     add(unknown, "simd_and simd_or simd_xor simd_broadcast_first simd_shuffle_rotate_down simd_shuffle_rotate_up")
@@ -215,7 +231,17 @@ def _rules() -> dict[str, Rule]:
 
 RULES = _rules()
 #: Classes whose members and constructors are ordinary code.
-PLAIN_CLASSES = {"matrix", "array", "uniform", "simd_vote", "quad_vote", "numeric_limits", "simdgroup_matrix", "vec", "atomic"}
+PLAIN_CLASSES = {
+    "matrix",
+    "array",
+    "uniform",
+    "simd_vote",
+    "quad_vote",
+    "numeric_limits",
+    "simdgroup_matrix",
+    "vec",
+    "atomic",
+}
 
 
 def parse_call(demangled: str) -> Call:
@@ -287,8 +313,8 @@ def intrinsics(call: Call) -> list[str]:
 
 
 def element(type_or_name: str) -> str:
-    """Without the lengths of vectors: ``air.fma.v4f32`` -> ``air.fma.f32``. What exists for one length exists for all, as
-    the specification has each function for scalars and vectors alike. Matrices' v64 stays."""
+    """Without the lengths of vectors: ``air.fma.v4f32`` -> ``air.fma.f32``. What exists for one length exists for all,
+    as the specification has each function for scalars and vectors alike. Matrices' v64 stays."""
     return re.sub(r"(^|\.)v[234](?=[a-z])", r"\1", type_or_name)
 
 

@@ -15,7 +15,7 @@ _KERNEL = re.compile(r"; kernel (.+) is @(.+)$")
 _DEFINITION = re.compile(r'define [^@]*@("[^"]+"|[\w.$]+)\(')
 _NAME = re.compile(r'@("[^"]+"|[\w.$]+)')
 _CONVERSION = re.compile(r"= (sitofp|uitofp|fptosi|fptoui|fpext|fptrunc) (<\d+ x \w+>|\w+) \S+ to (<\d+ x \w+>|\w+)")
-_VARIABLE = re.compile(r"@([\w.$]+) = internal global (.+) zeroinitializer, (?:comdat, )?align \d+$")
+_VARIABLE = re.compile(r"@([\w.$]+) = internal global (.+) (?:zeroinitializer|undef|0\S*), align \d+$")
 _STRUCT = re.compile(r'(%(?:"[^"]+"|[\w.$:]+)) = type (.+)$')
 _TEXT = re.compile(r'@([\w.$]+) = .*constant \[\d+ x i8\] c"(.*)\\00"')
 _ANNOTATION = re.compile(r"\{ ptr @([\w.$]+), ptr @([\w.$]+),")
@@ -50,7 +50,9 @@ def is_library(name: str) -> bool:
 def demangle(names: list[str]) -> list[str]:
     """C++ spelling of mangled names. bfloat, which LLVM's demangler does not know, is spelled ``long double``."""
     text = "\n".join(name.replace("DF16b", "e") for name in names)
-    return subprocess.run(["llvm-cxxfilt-19"], input=text, capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        ["llvm-cxxfilt-19"], input=text, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def read_module(text: str) -> Module:

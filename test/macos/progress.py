@@ -65,7 +65,9 @@ def _loops(graph: dict[str, set[str]]) -> Iterator[set[str]]:
         if not any(inside.values()):
             continue
         yield component
-        entries = {name for outside in graph.keys() - component for name in graph[outside] & component} or {min(component)}
+        entries = {name for outside in graph.keys() - component for name in graph[outside] & component} or {
+            min(component)
+        }
         yield from _loops({name: successors - entries for name, successors in inside.items()})
 
 
@@ -107,7 +109,11 @@ def _is_wait(loop: dict[str, Block]) -> bool:
     slices = [_slice(block.condition, results) for block in exits if block.condition]
     if any(_counts(values, results) for values in slices):
         return False
-    return any(_READ.match(results[value]) and not _progresses(results[value], results) for values in slices for value in values)
+    return any(
+        _READ.match(results[value]) and not _progresses(results[value], results)
+        for values in slices
+        for value in values
+    )
 
 
 def _slice(value: str, results: dict[str, str]) -> set[str]:

@@ -43,7 +43,11 @@ BROKEN = {
         "",
     ),
     "32 buffers": ("refused", "x[i] = 0;", "".join(f", device float* x{i} [[buffer({i})]]" for i in range(1, 32))),
-    "64-bit addition": ("refused", "atomic_fetch_add_explicit(n, 1ul, memory_order_relaxed);", ", device atomic_ulong* n"),
+    "64-bit addition": (
+        "refused",
+        "atomic_fetch_add_explicit(n, 1ul, memory_order_relaxed);",
+        ", device atomic_ulong* n",
+    ),
     "float maximum": (
         "refused",
         "atomic_fetch_max_explicit((device atomic_float*)x, 1.0f, memory_order_relaxed);",
@@ -69,14 +73,21 @@ BROKEN = {
         ", device atomic_uint* n",
     ),
     "wait for a flag by setting it": (
-        "wait", "while (atomic_fetch_or_explicit(n, 1, memory_order_relaxed) == 1) {} x[i] = 1;", ", device atomic_uint* n",
+        "wait",
+        "while (atomic_fetch_or_explicit(n, 1, memory_order_relaxed) == 1) {} x[i] = 1;",
+        ", device atomic_uint* n",
     ),
     "wait for plain memory": ("wait", "while (n[0] == 0) {} x[i] = 1;", ", volatile device uint* n"),
-}  # fmt: skip
+}
 
 RIGHT = {
     "32 KB of threadgroup memory": (
-        "threadgroup float a[32 * 256]; a[i] = x[i]; threadgroup_barrier(mem_flags::mem_threadgroup); x[i] = a[i ^ 1];", "",
+        "threadgroup float a[32 * 256]; a[i] = x[i]; threadgroup_barrier(mem_flags::mem_threadgroup); x[i] = a[i ^ 1];",
+        "",
+    ),
+    "32 KB in an array and a number": (
+        "threadgroup float a[32 * 256 - 4]; threadgroup float b; a[i] = x[i]; b = a[0]; x[i] = b;",
+        "",
     ),
     "31 buffers": ("x[i] = 0;", "".join(f", device float* x{i} [[buffer({i})]]" for i in range(1, 31))),
     "64-bit maximum": ("atomic_max_explicit(n, ulong(i), memory_order_relaxed);", ", device atomic_ulong* n"),
@@ -95,11 +106,12 @@ RIGHT = {
         ", device atomic_uint* n",
     ),
     "vectors of what is seen for scalars": ("float3 v(x[i]); x[i] = exp(v).y + float4(int4(v.xyzx)).z;", ""),
-}  # fmt: skip
+}
 
 
 def kernel(body: str, parameters: str) -> str:
-    return f"{PRELUDE}kernel void k(device float* x [[buffer(0)]]{parameters}, uint i [[thread_position_in_grid]]) {{\n{body}\n}}\n"
+    arguments = f"device float* x [[buffer(0)]]{parameters}, uint i [[thread_position_in_grid]]"
+    return f"{PRELUDE}kernel void k({arguments}) {{\n{body}\n}}\n"
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -155,20 +167,40 @@ def test_every_function_of_the_library_has_a_rule():
         ("metal::min(float, float)", ["air.fmin.f32"]),
         ("metal::min(unsigned char, unsigned char)", ["air.min.u.i8"]),
         ("metal::abs(int)", ["air.abs.s.i32"]),
-        ("int vector[2] metal::simd_shuffle<int vector[2], void>(int vector[2], unsigned short)", ["air.simd_shuffle.s.v2i32"]),
-        ("float metal::atomic_fetch_add_explicit<float, void>(metal::atomic<float> volatile SYglobal*, float)", ["air.atomic.global.add.f32"]),
-        ("void metal::atomic_store_explicit<unsigned int, void>(metal::atomic<unsigned int> volatile SYlocal*, unsigned int)", ["air.atomic.local.store.i32"]),
-        ("metal::simdgroup_matrix<float, 8, 8> metal::make_filled_simdgroup_matrix<float, 8, 8>(float)", ["air.simdgroup_matrix_8x8_init_filled.v64f32.f32"]),
-        ("void metal::simdgroup_multiply_accumulate<float, half, half, float, 8, 8, 8>(metal::simdgroup_matrix<float, 8, 8>&, int)",
-         ["air.simdgroup_matrix_8x8_multiply_accumulate.v64f32.v64f16.v64f16.v64f32"]),
-        ("void metal::simdgroup_load<float, 8, 8>(metal::simdgroup_matrix<float, 8, 8>&, float const SYglobal*, bool)", ["air.simdgroup_matrix_8x8_load.v64f32.p1f32"]),
-        ("float vector[4] metal::__construct<float vector[4], half vector[4], float vector[4]>(half vector[4])", ["air.convert.f.v4f32.f.v4f16"]),
+        (
+            "int vector[2] metal::simd_shuffle<int vector[2], void>(int vector[2], unsigned short)",
+            ["air.simd_shuffle.s.v2i32"],
+        ),
+        (
+            "float metal::atomic_fetch_add_explicit<float, void>(metal::atomic<float> volatile SYglobal*, float)",
+            ["air.atomic.global.add.f32"],
+        ),
+        (
+            "void metal::atomic_store_explicit<unsigned int, void>(metal::atomic<unsigned int> volatile SYlocal*, unsigned int)",
+            ["air.atomic.local.store.i32"],
+        ),
+        (
+            "metal::simdgroup_matrix<float, 8, 8> metal::make_filled_simdgroup_matrix<float, 8, 8>(float)",
+            ["air.simdgroup_matrix_8x8_init_filled.v64f32.f32"],
+        ),
+        (
+            "void metal::simdgroup_multiply_accumulate<float, half, half, float, 8, 8, 8>(metal::simdgroup_matrix<float, 8, 8>&, int)",
+            ["air.simdgroup_matrix_8x8_multiply_accumulate.v64f32.v64f16.v64f16.v64f32"],
+        ),
+        (
+            "void metal::simdgroup_load<float, 8, 8>(metal::simdgroup_matrix<float, 8, 8>&, float const SYglobal*, bool)",
+            ["air.simdgroup_matrix_8x8_load.v64f32.p1f32"],
+        ),
+        (
+            "float vector[4] metal::__construct<float vector[4], half vector[4], float vector[4]>(half vector[4])",
+            ["air.convert.f.v4f32.f.v4f16"],
+        ),
         ("long double metal::__construct<long double, int, long double>(int)", ["air.convert.f.bf16.s.i32"]),
         ("metal::threadgroup_barrier(metal::mem_flags)", ["air.wg.barrier"]),
         ("metal::operator|(metal::mem_flags, metal::mem_flags)", []),
         ("metal::simd_vote::operator unsigned long() const", []),
     ],
-)  # fmt: skip
+)
 def test_intrinsics_of_calls(demangled, names):
     call = air.parse_call(demangled)
     assert air.intrinsics(call) == names

@@ -76,7 +76,12 @@ class _Progress:
     def show(self, text: str) -> None:
         if self.on:
             filled = 24 * self.done // self.total
-            print(f"\r\033[K[{'#' * filled}{'.' * (24 - filled)}] {self.done}/{self.total} {text[:60]}", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r\033[K[{'#' * filled}{'.' * (24 - filled)}] {self.done}/{self.total} {text[:60]}",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
         self.done += 1
 
     def clear(self) -> None:

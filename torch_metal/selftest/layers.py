@@ -1,29 +1,42 @@
-"""Cases: matrix products, convolutions, attention, normalisation, losses, linear algebra, optimisers, sparse tensors."""
+"""Cases: products, convolutions, attention, normalisation, losses, linear algebra, optimisers, sparse tensors."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import torch
 from torch.nn import functional as F
 
 from torch_metal.selftest.case import (
-    COMPLEX, FLOATS, SINGLE, Case, between, distinct, indices, numbers, positive_definite,
-)  # fmt: skip
+    COMPLEX,
+    SINGLE,
+    Case,
+    between,
+    distinct,
+    indices,
+    numbers,
+    positive_definite,
+)
 
 CONTIGUOUS = ("contiguous",)
-BOTH = ("msl", "mps_graph")  # each of the libraries
+_product = partial(Case, "matmul", tolerance=20, libraries=("msl", "mps_graph"))
+_convolution = partial(Case, "convolution", tolerance=20, libraries=("msl", "mps_graph"))
+_single = partial(Case, dtypes=SINGLE, layouts=CONTIGUOUS, backward=False)
 
 
 def _products() -> list[Case]:
     matrices = (numbers(67, 45), numbers(45, 70))
     bias = (*matrices, numbers(70))
     return [
-        Case("matmul", "matmul", torch.matmul, matrices, tolerance=20, libraries=BOTH),
-        Case("matmul", "bmm", torch.bmm, (numbers(3, 33, 40), numbers(3, 40, 21)), tolerance=20, libraries=BOTH),
-        Case("matmul", "addmm", lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2), bias, tolerance=20, libraries=BOTH),
-        Case("matmul", "linear", lambda x, w, b: F.linear(x, w.t(), b), bias, tolerance=20, libraries=BOTH),
+        _product("matmul", torch.matmul, matrices),
+        _product("bmm", torch.bmm, (numbers(3, 33, 40), numbers(3, 40, 21))),
+        _product("addmm", lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2), bias),
+        _product("linear", lambda x, w, b: F.linear(x, w.t(), b), bias),
         Case("matmul", "mv", torch.mv, (numbers(67, 45), numbers(45)), tolerance=20),
-        Case("matmul", "matmul of 256 x 300 x 256", torch.matmul, (numbers(256, 300), numbers(300, 256)), SINGLE, tolerance=100, libraries=BOTH),
-        Case("quantized_matmul", "int8 weights", _int8_weights, (numbers(20, 64), numbers(32, 64)), SINGLE, CONTIGUOUS, False, 20),
+        _product(
+            "matmul of 256 x 300 x 256", torch.matmul, (numbers(256, 300), numbers(300, 256)), SINGLE, tolerance=100
+        ),
+        _single("quantized_matmul", "int8 weights", _int8_weights, (numbers(20, 64), numbers(32, 64)), tolerance=20),
         Case("fft", "fft", torch.fft.fft, (numbers(4, 60),), COMPLEX, tolerance=20),
         Case("fft", "rfft2", lambda x: torch.fft.rfft2(x).abs(), (numbers(3, 16, 24),), SINGLE, tolerance=40),
     ]
@@ -42,21 +55,52 @@ def _convolutions() -> list[Case]:
 
     grouped = (numbers(2, 4, 9, 11), numbers(4, 1, 3, 3), numbers(4))
     return [
-        Case("convolution", "conv2d", conv(padding=1), image, tolerance=20, libraries=BOTH),
-        Case("convolution", "conv2d, stride 2, dilation 2", conv(stride=2, dilation=2, padding=2), image, tolerance=20, libraries=BOTH),
-        Case("convolution", "depthwise", conv(groups=4), grouped, tolerance=20, libraries=BOTH),
-        Case("convolution", "conv1d", F.conv1d, (numbers(2, 4, 30), numbers(6, 4, 5)), SINGLE, tolerance=20, libraries=BOTH),
-        Case("convolution", "conv3d", F.conv3d, (numbers(1, 2, 5, 6, 7), numbers(3, 2, 3, 3, 3)), SINGLE, CONTIGUOUS, tolerance=40, libraries=BOTH),
-        Case("convolution", "conv_transpose2d", lambda x, w: F.conv_transpose2d(x, w, stride=2), (numbers(2, 4, 5, 6), numbers(4, 3, 3, 3)), tolerance=20, libraries=BOTH),
+        _convolution("conv2d", conv(padding=1), image),
+        _convolution("conv2d, stride 2, dilation 2", conv(stride=2, dilation=2, padding=2), image),
+        _convolution("depthwise", conv(groups=4), grouped),
+        _convolution("conv1d", F.conv1d, (numbers(2, 4, 30), numbers(6, 4, 5)), SINGLE),
+        _convolution(
+            "conv3d", F.conv3d, (numbers(1, 2, 5, 6, 7), numbers(3, 2, 3, 3, 3)), SINGLE, CONTIGUOUS, tolerance=40
+        ),
+        _convolution(
+            "conv_transpose2d",
+            lambda x, w: F.conv_transpose2d(x, w, stride=2),
+            (numbers(2, 4, 5, 6), numbers(4, 3, 3, 3)),
+        ),
         Case("pooling", "max_pool2d", lambda x: F.max_pool2d(x, 3, 2, 1), (distinct(2, 3, 8, 4),)),
         Case("pooling", "avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1), (numbers(2, 3, 9, 8),), tolerance=2),
-        Case("pooling", "adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (3, 5)), (numbers(2, 3, 9, 8),), tolerance=2),
-        Case("interpolation", "bilinear", lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"), (numbers(2, 3, 6, 7),), tolerance=4),
+        Case(
+            "pooling",
+            "adaptive_avg_pool2d",
+            lambda x: F.adaptive_avg_pool2d(x, (3, 5)),
+            (numbers(2, 3, 9, 8),),
+            tolerance=2,
+        ),
+        Case(
+            "interpolation",
+            "bilinear",
+            lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+            (numbers(2, 3, 6, 7),),
+            tolerance=4,
+        ),
         Case("interpolation", "nearest", lambda x: F.interpolate(x, size=(9, 4)), (numbers(2, 3, 6, 7),), tolerance=2),
-        Case("interpolation", "bicubic", lambda x: F.interpolate(x, size=(9, 10), mode="bicubic"), (numbers(2, 3, 6, 7),), SINGLE, tolerance=20),
-        Case("grid_sampler", "grid_sample", lambda x, g: F.grid_sample(x, g, align_corners=False),
-             (numbers(2, 3, 6, 7), between(-1, 1, 2, 5, 4, 2)), SINGLE, tolerance=40),
-    ]  # fmt: skip
+        Case(
+            "interpolation",
+            "bicubic",
+            lambda x: F.interpolate(x, size=(9, 10), mode="bicubic"),
+            (numbers(2, 3, 6, 7),),
+            SINGLE,
+            tolerance=20,
+        ),
+        Case(
+            "grid_sampler",
+            "grid_sample",
+            lambda x, g: F.grid_sample(x, g, align_corners=False),
+            (numbers(2, 3, 6, 7), between(-1, 1, 2, 5, 4, 2)),
+            SINGLE,
+            tolerance=40,
+        ),
+    ]
 
 
 def _attention() -> list[Case]:
@@ -71,9 +115,24 @@ def _attention() -> list[Case]:
     return [
         Case("attention", "attention", attention(), heads, tolerance=20),
         Case("attention", "attention, causal", attention(is_causal=True), (numbers(2, 3, 37, 32),) * 3, tolerance=20),
-        Case("attention_backward", "attention and gradients, causal", attention(is_causal=True), (numbers(1, 2, 70, 64),) * 3, SINGLE, CONTIGUOUS, tolerance=20),
+        Case(
+            "attention_backward",
+            "attention and gradients, causal",
+            attention(is_causal=True),
+            (numbers(1, 2, 70, 64),) * 3,
+            SINGLE,
+            CONTIGUOUS,
+            tolerance=20,
+        ),
         Case("attention", "attention, masked", masked, (*heads, numbers(37, 41)), SINGLE, tolerance=20),
-        Case("attention", "one query", attention(), (numbers(2, 3, 1, 64), numbers(2, 3, 300, 64), numbers(2, 3, 300, 64)), backward=False, tolerance=20),
+        Case(
+            "attention",
+            "one query",
+            attention(),
+            (numbers(2, 3, 1, 64), numbers(2, 3, 300, 64), numbers(2, 3, 300, 64)),
+            backward=False,
+            tolerance=20,
+        ),
     ]
 
 
@@ -86,8 +145,22 @@ def _normalisation() -> list[Case]:
         Case("normalization", "layer_norm", lambda x, w, b: F.layer_norm(x, (40,), w, b), rows, tolerance=20),
         Case("normalization", "rms_norm", lambda x, w, b: F.rms_norm(x, (40,), w), rows, tolerance=20),
         Case("normalization", "group_norm", lambda x, w, b: F.group_norm(x, 3, w, b), image, SINGLE, tolerance=40),
-        Case("normalization", "batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), image, SINGLE, tolerance=40),
-        Case("distance", "cdist", lambda a, b: torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist"), (numbers(12, 8), numbers(15, 8)), SINGLE, tolerance=10),
+        Case(
+            "normalization",
+            "batch_norm",
+            lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
+            image,
+            SINGLE,
+            tolerance=40,
+        ),
+        Case(
+            "distance",
+            "cdist",
+            lambda a, b: torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist"),
+            (numbers(12, 8), numbers(15, 8)),
+            SINGLE,
+            tolerance=10,
+        ),
     ]
 
 
@@ -100,11 +173,39 @@ def _losses() -> list[Case]:
 
     return [
         Case("loss", "cross_entropy", F.cross_entropy, scores, tolerance=4),
-        Case("loss", "nll_loss2d", F.nll_loss, (numbers(3, 5, 4, 6), indices(5, 3, 4, 6)), SINGLE, CONTIGUOUS, tolerance=4),
-        Case("loss", "binary_cross_entropy", F.binary_cross_entropy, (between(0.1, 0.9, 50), between(0, 1, 50)), tolerance=4),
+        Case(
+            "loss",
+            "nll_loss2d",
+            F.nll_loss,
+            (numbers(3, 5, 4, 6), indices(5, 3, 4, 6)),
+            SINGLE,
+            CONTIGUOUS,
+            tolerance=4,
+        ),
+        Case(
+            "loss",
+            "binary_cross_entropy",
+            F.binary_cross_entropy,
+            (between(0.1, 0.9, 50), between(0, 1, 50)),
+            tolerance=4,
+        ),
         Case("margin_loss", "multi_margin_loss", F.multi_margin_loss, scores, SINGLE, tolerance=4),
-        Case("ctc_loss", "ctc_loss", ctc, (numbers(20, 2, 8), indices(7, 2, 5), *lengths), SINGLE, CONTIGUOUS, tolerance=40),
-        Case("fake_quantize", "fake_quantize", lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -20, 40), (numbers(7, 33),), SINGLE),
+        Case(
+            "ctc_loss",
+            "ctc_loss",
+            ctc,
+            (numbers(20, 2, 8), indices(7, 2, 5), *lengths),
+            SINGLE,
+            CONTIGUOUS,
+            tolerance=40,
+        ),
+        Case(
+            "fake_quantize",
+            "fake_quantize",
+            lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -20, 40),
+            (numbers(7, 33),),
+            SINGLE,
+        ),
     ]
 
 
@@ -113,8 +214,22 @@ def _linear_algebra() -> list[Case]:
     return [
         Case("cholesky", "cholesky", torch.linalg.cholesky, square[:1], SINGLE, tolerance=100),
         Case("lu", "solve", torch.linalg.solve, square, SINGLE, tolerance=100),
-        Case("lu", "inv and det", lambda x: (torch.linalg.inv(x), torch.linalg.slogdet(x)[1]), square[:1], SINGLE, tolerance=100),
-        Case("triangular", "solve_triangular", lambda a, b: torch.linalg.solve_triangular(a.tril(), b, upper=False), square, SINGLE, tolerance=100),
+        Case(
+            "lu",
+            "inv and det",
+            lambda x: (torch.linalg.inv(x), torch.linalg.slogdet(x)[1]),
+            square[:1],
+            SINGLE,
+            tolerance=100,
+        ),
+        Case(
+            "triangular",
+            "solve_triangular",
+            lambda a, b: torch.linalg.solve_triangular(a.tril(), b, upper=False),
+            square,
+            SINGLE,
+            tolerance=100,
+        ),
         Case("triangular", "tril", torch.tril, (numbers(9, 12),)),
         Case("host", "svdvals", torch.linalg.svdvals, (numbers(9, 12),), SINGLE, tolerance=100),
         Case("host", "float64", lambda x: (x.double() @ x.double().mT).sin(), (numbers(9, 12),), SINGLE),
@@ -134,7 +249,10 @@ def _steps(optimizer: type, **options):
     """Parameters after three steps that train a line."""
 
     def function(x, y):
-        weight, bias = torch.zeros(8, 1, device=x.device, requires_grad=True), torch.zeros(1, device=x.device, requires_grad=True)
+        weight, bias = (
+            torch.zeros(8, 1, device=x.device, requires_grad=True),
+            torch.zeros(1, device=x.device, requires_grad=True),
+        )
         training = optimizer([weight, bias], lr=0.01, fused=True, **options)
         for _ in range(3):
             training.zero_grad()
@@ -149,8 +267,8 @@ def _training() -> list[Case]:
     data = (numbers(32, 8), numbers(32, 1))
     return [
         *map(_recurrent, (torch.nn.LSTM, torch.nn.GRU)),
-        Case("optimizer", "fused SGD", _steps(torch.optim.SGD, momentum=0.9), data, SINGLE, CONTIGUOUS, False, 40),
-        Case("optimizer", "fused AdamW", _steps(torch.optim.AdamW), data, SINGLE, CONTIGUOUS, False, 40),
+        _single("optimizer", "fused SGD", _steps(torch.optim.SGD, momentum=0.9), data, tolerance=40),
+        _single("optimizer", "fused AdamW", _steps(torch.optim.AdamW), data, tolerance=40),
     ]
 
 
@@ -165,13 +283,34 @@ def _sparse_tensors() -> list[Case]:
 
     return [
         Case("jagged", "to_padded_tensor", _jagged, (numbers(12, 5),), SINGLE, CONTIGUOUS),
-        Case("sparse", "coalesce", lambda x: (coo(x) + coo(-x)).coalesce().to_dense(), (numbers(9, 12),), SINGLE, CONTIGUOUS, False),
-        Case("sparse", "COO times dense", lambda x, y: torch.sparse.mm(coo(x), y), (numbers(9, 12), numbers(12, 5)), SINGLE, CONTIGUOUS, False, 20),
-        Case("sparse", "CSR times dense", lambda x, y: x.relu().to_sparse_csr() @ y, (numbers(9, 12), numbers(12, 5)), SINGLE, CONTIGUOUS, False, 20),
-        Case("sparse", "softmax", lambda x: torch.sparse.softmax(coo(x), 1).to_dense(), (numbers(9, 12),), SINGLE, CONTIGUOUS, False, 4),
+        _single("sparse", "coalesce", lambda x: (coo(x) + coo(-x)).coalesce().to_dense(), (numbers(9, 12),)),
+        _single(
+            "sparse",
+            "COO times dense",
+            lambda x, y: torch.sparse.mm(coo(x), y),
+            (numbers(9, 12), numbers(12, 5)),
+            tolerance=20,
+        ),
+        _single(
+            "sparse",
+            "CSR times dense",
+            lambda x, y: x.relu().to_sparse_csr() @ y,
+            (numbers(9, 12), numbers(12, 5)),
+            tolerance=20,
+        ),
+        _single(
+            "sparse", "softmax", lambda x: torch.sparse.softmax(coo(x), 1).to_dense(), (numbers(9, 12),), tolerance=4
+        ),
     ]
 
 
 CASES = [
-    *_products(), *_convolutions(), *_attention(), *_normalisation(), *_losses(), *_linear_algebra(), *_training(), *_sparse_tensors(),
-]  # fmt: skip
+    *_products(),
+    *_convolutions(),
+    *_attention(),
+    *_normalisation(),
+    *_losses(),
+    *_linear_algebra(),
+    *_training(),
+    *_sparse_tensors(),
+]

@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
     return {
         "device": str(limits.pop("name")),
         "system": f"{system}, {platform.machine()}, {os.cpu_count()} CPU cores",
-        "versions": f"torch_metal {torch_metal.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+        "torch_metal": f"{torch_metal.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
         "limits": ", ".join(f"{name} {value}" for name, value in limits.items()),
         "variables": ", ".join(f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ) or "none set",
     }
@@ -56,7 +56,8 @@ class Report:
         return f"all {len(self.results)} checks agree with the CPU"
 
     def write(self, path: Path) -> None:
-        """`path` with the endings .md and .json."""
+        """`path` with the endings .md and .json; its folder is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.with_suffix(".md").write_text(self.markdown())
         data = {"verdict": self.verdict, **asdict(self)}
         path.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
@@ -65,7 +66,9 @@ class Report:
         parts = ["# torch-metal self-test", f"**{self.verdict}**", _table(["", ""], self.environment.items())]
         parts += ["## Families", _table(["family", "checks", "wrong", "routes"], self._families())]
         if self.fallbacks:
-            parts.append("Fell back to the CPU: " + ", ".join(f"{name} ({count})" for name, count in self.fallbacks.items()))
+            parts.append(
+                "Fell back to the CPU: " + ", ".join(f"{name} ({count})" for name, count in self.fallbacks.items())
+            )
         if self.timings:
             rows = [(t.name, f"{t.metal * 1e3:.3f}", f"{t.rival * 1e3:.3f}", f"{t.ratio:.2f}") for t in self.timings]
             parts += ["## Times", _table(["", "metal, ms", f"{self.rival}, ms", "ratio"], rows)]

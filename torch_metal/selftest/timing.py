@@ -83,7 +83,7 @@ WORKLOADS: dict[str, Callable[[str], Callable]] = {
 
 
 def measure(name: str, rounds: int = ROUNDS) -> Timing:
-    """In turns with the rival, so that both see the same machine. The first call of each, which compiles, is not counted."""
+    """In turns with the rival, so that both see the same machine. The first call of each, which compiles, counts not."""
     rival = rival_device()
     calls = {device: WORKLOADS[name](device) for device in ("metal", rival)}
     seconds = {device: [] for device in calls}
