@@ -1,9 +1,16 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and which files a Mac leaves out."""
+
+import sys
 
 import pytest
 import torch
 
 import torch_metal
+from test.macos.kernel_list import listed_kernels, write_kernels
+
+#: Tests of mslc, of the software device, and of what is cross-built and checked on Linux. A Mac has none of these.
+SOFTWARE_ONLY = ["emulated", "fuzz", "macos", "metal", "mslc", "test_validation.py"]
+collect_ignore = SOFTWARE_ONLY if sys.platform == "darwin" else []
 
 
 @pytest.fixture
@@ -24,3 +31,47 @@ def library(request) -> str:
     """Runs the test once with each of the libraries that compute matrix products and convolutions."""
     with torch_metal.backends.prefer(matmul=request.param, convolution=request.param):
         yield request.param
+
+
+# Every kernel that the tests make stands in test/macos/kernels.tsv, or Apple's rules would not be checked for it.
+
+_MADE = pytest.StashKey[set]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--add-kernels", action="store_true", help="add the kernels that this run makes to kernels.tsv")
+
+
+def pytest_configure(config):
+    config.stash[_MADE] = set()
+
+
+class _KernelsOfWorkers:
+    """What the processes of pytest-xdist hand over."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node, error):
+        node.config.stash[_MADE].update(map(tuple, getattr(node, "workeroutput", {}).get("kernels", ())))
+
+
+def pytest_sessionstart(session):
+    session.config.pluginmanager.register(_KernelsOfWorkers())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    made = session.config.stash[_MADE]
+    made.update(torch_metal._C.kernels_in_use())
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kernels"] = sorted(made)
+    elif session.config.getoption("add_kernels"):
+        write_kernels(listed_kernels() | made)
+    elif made - listed_kernels():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if missing := config.stash[_MADE] - listed_kernels():
+        terminalreporter.section("kernels that test/macos/kernels.tsv lacks: run these tests with --add-kernels")
+        for family, name in sorted(missing):
+            terminalreporter.line(f"{family}: {name}")

@@ -1,6 +1,8 @@
 """``python -m torch_metal``: the device, versions, cache, limits, routes and environment variables.
 
 ``python -m torch_metal profile [--trace FILE] script.py arguments...``: runs a script and shows what its kernels cost.
+
+``python -m torch_metal selftest [--report FILE] [--no-times] [family ...]``: compares the device with the CPU.
 """
 
 import argparse
@@ -68,9 +70,20 @@ def main() -> None:
     command.add_argument("--trace", type=Path, help="also write a Chrome trace to this file")
     command.add_argument("script", help="path of a Python program")
     command.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    command = commands.add_parser("selftest", help="compare the device with the CPU, and write a report")
+    report = Path("torch_metal-selftest")
+    command.add_argument("--report", type=Path, default=report, help="the report's name, without ending")
+    command.add_argument("--no-times", action="store_true", help="leave the times out")
+    command.add_argument("families", nargs="*", metavar="family", help="only these families of kernels")
     args = parser.parse_args()
     if args.command == "profile":
         profile(args.script, args.arguments, args.trace)
+    elif args.command == "selftest":
+        from torch_metal import selftest
+
+        if unknown := set(args.families) - set(selftest.FAMILIES):
+            parser.error(f"no family {', '.join(sorted(unknown))}; there are {', '.join(selftest.FAMILIES)}")
+        sys.exit(selftest.main(args.report, args.families, timing=not args.no_times))
     else:
         show()
 

@@ -85,6 +85,7 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("set_sync_debug_mode", &set_sync_debug_mode);
   m.def("kept_graphs", &kept_graphs);
 
+  m.def("kernels_in_use", &kernels_in_use);
   m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),
         py::arg("include_directories") = std::vector<std::string>());
   m.def("to_dlpack", &to_dlpack);

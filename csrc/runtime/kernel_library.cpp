@@ -51,6 +51,13 @@ class KernelLibrary {
     return kernels_.emplace(key, std::move(kernel)).first->second;
   }
 
+  std::vector<std::pair<std::string, std::string>> names() {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    std::vector<std::pair<std::string, std::string>> names;
+    for (const auto& [key, kernel] : kernels_) names.emplace_back(key.substr(0, key.find(':')), kernel.name);
+    return names;
+  }
+
  private:
   struct Source {
     std::string text, hash;
@@ -83,6 +90,12 @@ class KernelLibrary {
   std::unordered_map<std::string, Kernel> kernels_;  ///< by "family:name"; nodes never move
   std::unordered_map<std::string, Source> sources_;
 };
+
+// Never destroyed: threads may launch kernels until the process ends.
+KernelLibrary& kernel_library() {
+  static auto* const library = new KernelLibrary();
+  return *library;
+}
 
 std::string error_text(const NS::Error* error) {
   return error ? error->localizedDescription()->utf8String() : "no reason given";
@@ -138,9 +151,10 @@ NS::Dictionary* metal_dictionary(const std::vector<std::pair<std::string, std::s
 
 const Kernel& kernel(std::string_view family, std::string_view function,
                      c10::ArrayRef<std::string_view> template_arguments) {
-  static auto* const library = new KernelLibrary();
-  return library->get(family, function, template_arguments);
+  return kernel_library().get(family, function, template_arguments);
 }
+
+std::vector<std::pair<std::string, std::string>> kernels_in_use() { return kernel_library().names(); }
 
 MTL::Library* compile_library(const std::string& source, const LibraryOptions& options) {
   const AutoreleaseScope pool;

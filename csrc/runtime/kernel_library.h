@@ -42,6 +42,9 @@ struct LibraryOptions {
 const Kernel& kernel(std::string_view family, std::string_view function,
                      c10::ArrayRef<std::string_view> template_arguments = {});
 
+/// What kernel() has made in this process, in no order: family and name.
+std::vector<std::pair<std::string, std::string>> kernels_in_use();
+
 /// Compiles a source that needs no file beside it. Throws c10::Error with the compiler's text. The caller owns it.
 MTL::Library* compile_library(const std::string& source, const LibraryOptions& options = {});
 /// A kernel of a compiled library, its function constants as given. Throws c10::Error for an unknown name.

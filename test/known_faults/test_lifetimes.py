@@ -69,6 +69,7 @@ def use_operators(i, device):
     return y
 
 
+@pytest.mark.software  # reads /proc
 def test_memory_stays_flat_over_10_000_shapes(device):
     # First what all shapes share is loaded. One kernel, graph or command buffer for each shape would be megabytes.
     for i in (*range(2000), *range(11_900, 12_000)):

@@ -8,7 +8,8 @@
 
 namespace mslc {
 
-/// LLVM IR of a translated source. Throws CompileError. Does not use the cache.
+/// LLVM IR of a translated source, every function as it was written; comments first, which say what function each kernel
+/// is. Throws CompileError. Does not use the cache.
 std::string llvm_text(std::string_view source, const CompileOptions& options);
 
 }  // namespace mslc

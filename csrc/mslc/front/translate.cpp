@@ -75,7 +75,8 @@ class InspectConsumer : public clang::ASTConsumer {
 
 class TranslateAction : public clang::ASTFrontendAction {
  public:
-  TranslateAction(llvm::LLVMContext& context, Reflection& reflection) : context_(context), reflection_(reflection) {}
+  TranslateAction(llvm::LLVMContext& context, Reflection& reflection, Recursion recursion)
+      : context_(context), reflection_(reflection), recursion_(recursion) {}
 
   std::unique_ptr<llvm::Module> take_module() { return std::move(module_); }
 
@@ -100,12 +101,14 @@ class TranslateAction : public clang::ASTFrontendAction {
     });
     if (getCompilerInstance().getDiagnostics().hasErrorOccurred()) return;
     module_.reset(code_->ReleaseModule());
-    if (!unroll_recursion(*module_)) report_recursion(getCompilerInstance().getASTContext(), reflection_);
+    if (recursion_ == Recursion::Unrolled && !unroll_recursion(*module_))
+      report_recursion(getCompilerInstance().getASTContext(), reflection_);
   }
 
  private:
   llvm::LLVMContext& context_;
   Reflection& reflection_;
+  const Recursion recursion_;
   WrittenSpaces written_;
   clang::CodeGenerator* code_ = nullptr;  // owned by the compiler's consumer
   std::unique_ptr<llvm::Module> module_;
@@ -113,7 +116,7 @@ class TranslateAction : public clang::ASTFrontendAction {
 
 }  // namespace
 
-Translation translate(std::string_view source, const CompileOptions& options) {
+Translation translate(std::string_view source, const CompileOptions& options, Recursion recursion) {
   const llvm::MemoryBuffer& header = precompiled_header(options);
   const auto buffer = llvm::MemoryBuffer::getMemBufferCopy({source.data(), source.size()}, options.file_name);
 
@@ -125,7 +128,7 @@ Translation translate(std::string_view source, const CompileOptions& options) {
   const auto compiler = make_compiler(options, standard_files(disk, &header), diagnostics.consumer());
   compiler->getPreprocessorOpts().ImplicitPCHInclude = kPrecompiledHeaderPath;
   compiler->getFrontendOpts().Inputs = {clang::FrontendInputFile(buffer->getMemBufferRef(), clang::Language::CXX)};
-  TranslateAction action(*result.context, reflection);
+  TranslateAction action(*result.context, reflection, recursion);
   const bool ok = compiler->ExecuteAction(action);
   result.module = action.take_module();
   if (!ok || !result.module) throw CompileError(diagnostics.text());

@@ -24,7 +24,13 @@ struct Translation {
   std::vector<Dependency> dependencies;  ///< files looked for on disk
 };
 
+/// What becomes of recursive calls that obviously end.
+enum class Recursion {
+  Unrolled,  ///< inlined, and the standard library with them; any other recursion is an error
+  Kept,      ///< functions stay as they were written
+};
+
 /// Translates `source`. Throws CompileError. Any number of threads may translate at once.
-Translation translate(std::string_view source, const CompileOptions& options);
+Translation translate(std::string_view source, const CompileOptions& options, Recursion recursion = Recursion::Unrolled);
 
 }  // namespace mslc
