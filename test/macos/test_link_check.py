@@ -62,6 +62,11 @@ def test_another_minimum_os_is_found(module):
         assert found == [f"minimum OS: _C.so is built for macOS {version}, not 14.0"]
 
 
+def test_a_module_without_a_signature_is_found(module):
+    found = texts(module("", "-Wl,-no_adhoc_codesign", "-Wl,-exported_symbol,_PyInit__C"))
+    assert found == ["signature: _C.so has none, and Apple silicon runs no code without"]
+
+
 def test_a_library_that_is_no_part_of_macos_or_torch_is_found(module, tmp_path):
     (tmp_path / "libomp.tbd").write_text(sdk.stub("/opt/homebrew/lib/libomp.dylib", ["_omp_get_num_threads"]))
     found = texts(module("", f"-L{tmp_path}", "-lomp", "-Wl,-exported_symbol,_PyInit__C"))

@@ -63,6 +63,8 @@ def check(module: Path, known: dict[str, dict[str, bool]], init: str = INIT) -> 
     if minimum != sdk.DEPLOYMENT_TARGET:
         built, wanted = (".".join(map(str, version)) for version in (minimum, sdk.DEPLOYMENT_TARGET))
         found.append(Finding("minimum OS", f"{module.name} is built for macOS {built}, not {wanted}"))
+    if not macho.is_signed(module):
+        found.append(Finding("signature", f"{module.name} has none, and Apple silicon runs no code without"))
     return found + library_findings(module)
 
 

@@ -68,16 +68,25 @@ def exported_symbols(path: Path) -> set[str]:
     return {line.split()[1] for line in lines if line.startswith("0x")}
 
 
+def _load_commands(path: Path) -> str:
+    return _run("llvm-objdump", "--macho", "--private-headers", path)
+
+
+def is_signed(path: Path) -> bool:
+    """Whether a linked file has a code signature, be it one without an identity."""
+    return "cmd LC_CODE_SIGNATURE\n" in _load_commands(path)
+
+
 def loaded_libraries(path: Path) -> tuple[set[str], set[str]]:
     """The libraries that a linked file loads, and the folders (@rpath) in which it looks for them."""
-    commands = _run("llvm-objdump", "--macho", "--private-headers", path)
+    commands = _load_commands(path)
     libraries = re.findall(r"cmd LC_LOAD(?:_WEAK)?_DYLIB\n.*\n\s+name (\S+) ", commands)
     return set(libraries), set(re.findall(r"cmd LC_RPATH\n.*\n\s+path (\S+) ", commands))
 
 
 def minimum_os(path: Path) -> tuple[int, int]:
     """The oldest macOS (major, minor) on which the dynamic linker loads the file."""
-    commands = _run("llvm-objdump", "--macho", "--private-headers", path)
+    commands = _load_commands(path)
     match = re.search(r"\bplatform macos\s+sdk \S+\s+minos (\d+)\.(\d+)", commands)
     if not match:
         raise RuntimeError(f"{path} is not built for macOS")
