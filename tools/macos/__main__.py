@@ -18,21 +18,22 @@ def main() -> int:
 
     possible = [version for version in args.python if compile.python_headers(version)]
     findings, wheels = [], []
-    for version in possible:
-        with compile.lock():
-            module = compile.build(version, args.jobs)
-            found = check.check(module, compile.object_files(), version)
-            findings += found
-            if not found:
-                wheels.append(wheel.pack(module, version, args.output))
-    for finding in findings:
-        print(finding)
+    try:
+        for version in possible:
+            with compile.lock():
+                module = compile.build(version, args.jobs)
+                found = check.check(module, compile.object_files(), version)
+                findings += found
+                if not found:
+                    wheels.append(wheel.pack(module, version, args.output))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(*findings, *wheels, sep="\n")
     for version in args.python:
         if version not in possible:
             print(f"Not built for Python {version}: its headers (Python.h) are not on this machine")
-    for path in wheels:
-        print(path)
-    print(f"{len(findings)} findings, {len(wheels)} wheels")
+    print(f"Findings: {len(findings)}. Wheels: {len(wheels)}.")
     return 0 if wheels and not findings else 1
 
 

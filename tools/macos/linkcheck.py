@@ -9,18 +9,10 @@ import sysconfig
 from pathlib import Path
 
 from tools.macos import macho, parts, sdk
-from tools.macos.findings import Finding, table
+from tools.macos.findings import Finding
 
 INIT = "_PyInit__C"
 TORCH_PATH = "@loader_path/../torch/lib"
-
-
-def reviewed_symbols() -> dict[str, set[str]]:
-    """System library -> symbols that no wheel imports and that a reviewer has let pass."""
-    reviewed: dict[str, set[str]] = {}
-    for row in table("reviewed_symbols"):
-        reviewed.setdefault(row["library"], set()).add(row["symbol"])
-    return reviewed
 
 
 def python_symbols(python: str) -> set[str]:
@@ -37,9 +29,7 @@ def python_symbols(python: str) -> set[str]:
 
 def exports(python: str) -> dict[str, dict[str, bool]]:
     """Library -> symbol -> whether it is certainly there. "" stands for Python."""
-    known = {name: dict.fromkeys(symbols, True) for name, symbols in reviewed_symbols().items()}
-    for library, symbols in sdk.evidence().items():
-        known.setdefault(library, {}).update(symbols)
+    known = sdk.evidence()
     for library, path in parts.torch_libraries(python).items():
         known[library] = dict.fromkeys(macho.defined_symbols(path), True)
     known[""] = dict.fromkeys(python_symbols(python), True)

@@ -4,10 +4,10 @@ The stubs name only symbols that wheels built for macOS 14 or older import from 
 link, even if some macOS has it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -48,7 +48,8 @@ LIBCXX_SITE = """
 
 
 def evidence() -> dict[str, dict[str, bool]]:
-    """System library -> symbol -> whether some wheel needs it (True), or can do without it (False)."""
+    """System library -> symbol -> whether it is certainly there: some wheel needs it, or a reviewer has let it pass. False
+    means that the wheels which import it can do without it."""
     return json.loads((fetch() / EVIDENCE).read_text())
 
 
@@ -62,6 +63,8 @@ def _gather_evidence() -> dict[str, dict[str, bool]]:
         for symbol, library, weak in macho.references(path):
             if library in LIBRARIES:
                 seen[library][symbol] = seen[library].get(symbol, False) or not weak
+    for row in findings.table("reviewed_symbols"):
+        seen[row["library"]][row["symbol"]] = True
     return seen
 
 
@@ -108,8 +111,6 @@ def _assemble(root: Path, place: Path) -> None:
     _link_all(INCLUDE, root / "usr" / "include")
     symbols = _gather_evidence()
     (root / EVIDENCE).write_text(json.dumps(symbols))
-    for row in findings.table("reviewed_symbols"):
-        symbols[row["library"]][row["symbol"]] = True
     for name, install_name in LIBRARIES.items():
         path = root / STUBS[name]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +126,10 @@ def fetch() -> Path:
     folder = parts.cache_folder() / f"sdk-{hashlib.sha256(b''.join(inputs)).hexdigest()[:12]}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent))
-        _assemble(scratch / "sdk", folder)
-        try:
-            os.rename(scratch / "sdk", folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(scratch / "sdk")
-        scratch.rmdir()
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            _assemble(Path(scratch) / "sdk", folder)
+            with contextlib.suppress(OSError):  # another process may have been faster
+                os.rename(Path(scratch) / "sdk", folder)
     return folder
 
 
