@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "macos"  # one folder for all Pythons: what does not see Python's headers is compiled once
 MODULE = BUILD / "package" / "_C.so"
 MADE_OF = BUILD / "package" / "_C.sha256"
+TOOLCHAIN = BUILD / "toolchain.txt"
 
 
 @contextlib.contextmanager
@@ -83,11 +84,12 @@ def configure(python: str) -> None:
         "TORCH_METAL_TESTS": "OFF",
     }
     command = ["cmake", "-G", "Ninja", "-S", ROOT, "-B", BUILD, "--toolchain", ROOT / "cmake" / "macos-zig.cmake"]
-    # The compiler is part of what CMake remembers and cannot change in place.
-    cache = BUILD / "CMakeCache.txt"
-    if cache.exists() and f"ZIG:UNINITIALIZED={options['ZIG']}\n" not in cache.read_text():
-        cache.unlink()
+    # CMake looks at the compiler and its options once, and would keep the first.
+    toolchain = f"{options['ZIG']}\n{options['MACOS_SDK']}\n"
+    if not TOOLCHAIN.exists() or TOOLCHAIN.read_text() != toolchain:
+        (BUILD / "CMakeCache.txt").unlink(missing_ok=True)
         shutil.rmtree(BUILD / "CMakeFiles", ignore_errors=True)
+        TOOLCHAIN.write_text(toolchain)
     result = subprocess.run([*command, *(f"-D{k}={v}" for k, v in options.items())], capture_output=True, text=True)
     if result.returncode:
         raise RuntimeError(f"CMake cannot configure the build for macOS:\n{result.stdout}{result.stderr}")
