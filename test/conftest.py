@@ -9,7 +9,7 @@ import torch_metal
 from test.macos.kernel_list import listed_kernels, write_kernels
 
 #: Tests of mslc, of the software device, and of what is cross-built and checked on Linux. A Mac has none of these.
-SOFTWARE_ONLY = ["emulated", "fuzz", "macos", "metal", "mslc", "test_validation.py"]
+SOFTWARE_ONLY = ["emulated", "fuzz", "macos", "metal", "mslc", "test_faults.py", "test_validation.py"]
 collect_ignore = SOFTWARE_ONLY if sys.platform == "darwin" else []
 
 

@@ -51,12 +51,12 @@ def test_every_kernel_family_is_launched_and_agrees_with_the_cpu(tmp_path):
 
 
 def test_command_writes_a_report(tmp_path):
-    done = run("-m", "torch_metal", "selftest", "--report", tmp_path / "new" / "report", "--no-times", "cross", "fill")
+    done = run("-m", "torch_metal", "selftest", "--report", tmp_path / "new" / "report-0.1", "--no-times", "cross", "fill")
     assert done.returncode == 0, done.stdout + done.stderr
-    text = (tmp_path / "new" / "report.md").read_text()
+    text = (tmp_path / "new" / "report-0.1.md").read_text()
     assert "checks agree with the CPU**" in text and "| cross |" in text and "| fill |" in text
     assert torch.metal.get_device_name() in text and "32768" in text
-    routes = [result["routes"] for result in json.loads((tmp_path / "new" / "report.json").read_text())["results"]]
+    routes = [result["routes"] for result in json.loads((tmp_path / "new" / "report-0.1.json").read_text())["results"]]
     assert routes and all(route.get("msl") for route in routes)
 
 

@@ -27,6 +27,7 @@ from test.macos import air
 from test.macos.kernel_list import Kernel, listed_kernels
 from test.macos.module import Module, demangle, is_library, read_module
 from test.macos.progress import waiting_kernels
+from tools.precompile import source_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MSLC = ROOT / "torch_metal" / "bin" / "mslc"
@@ -63,38 +64,29 @@ def exceptions() -> tuple[Unseen, ...]:
         return tuple(Unseen(**{**row, "since": float(row["since"])}) for row in rows)
 
 
-def family_source(family: str, names: list[str]) -> str:
-    """A file of kernels/ with these instances of its templates, as the runtime makes them."""
-    source = (ROOT / "kernels" / f"{family}.metal").read_text()
-    for name in sorted(names):
-        if "<" in name:
-            source += f'\ntemplate [[host_name("{name}")]] [[kernel]] decltype({name}) {name};'
-    return source + "\n"
-
-
-def check_source(source: str, name: str = "kernel.metal") -> list[Finding]:
+def check_source(source: str) -> list[Finding]:
     """Every rule that a kernel of the source breaks."""
     try:
-        module = read_module(_mslc(source, name, "--emit-llvm"))
+        module = read_module(_mslc(source, "--emit-llvm"))
     except subprocess.CalledProcessError as error:
-        return [Finding(name, "refused", error.stderr.strip())]
+        return [Finding("source", "refused", error.stderr.strip())]
     findings = list(_check_module(module))
     if module.has_atomics:
-        waiting = waiting_kernels(_mslc(source, name, "--emit=ir-thread"))
+        waiting = waiting_kernels(_mslc(source, "--emit=ir-thread"))
         findings += [Finding(kernel, "wait", "a loop ends only when another thread writes") for kernel in waiting]
     return findings
 
 
-def used_names(source: str, name: str = "kernel.metal") -> set[str]:
+def used_names(source: str) -> set[str]:
     """AIR's names, without lengths of vectors, of all that the source's kernels use."""
-    module = read_module(_mslc(source, name, "--emit-llvm"))
+    module = read_module(_mslc(source, "--emit-llvm"))
     names = _Names(module)
     return {used for function in module.functions if not is_library(function) for used in names.of(function)}
 
 
-def _mslc(source: str, name: str, form: str) -> str:
+def _mslc(source: str, form: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+        path = Path(folder) / "source.metal"
         path.write_text(source)
         command = [MSLC, form, *(f"-I{include}" for include in INCLUDES), path]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -152,7 +144,7 @@ def sources(kernels: set[Kernel]) -> Iterator[tuple[str, str]]:
     for family, name in kernels:
         by_family[family].append(name)
     for path in sorted((ROOT / "kernels").glob("*.metal")):
-        yield path.stem, family_source(path.stem, by_family.pop(path.stem, []))
+        yield path.stem, source_of(path.stem, sorted(by_family.pop(path.stem, [])))
     if by_family:
         raise ValueError(f"kernels.tsv has families that are not in kernels/: {', '.join(by_family)}")
 
@@ -161,8 +153,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="sources instead of those in kernels/")
     files = parser.parse_args().files
-    checked = [(str(file), file.read_text()) for file in files] or list(sources(listed_kernels()))
-    findings = [finding for name, source in checked for finding in check_source(source, Path(name).stem + ".metal")]
+    checked = [f'#include "{file.resolve()}"\n' for file in files]
+    checked = checked or [source for _, source in sources(listed_kernels())]
+    findings = [finding for source in checked for finding in check_source(source)]
     print(*findings, f"{len(findings)} findings in {len(checked)} sources", sep="\n")
     return 1 if findings else 0
 

@@ -17,7 +17,7 @@ PRELUDE = "#include <metal_stdlib>\nusing namespace metal;\n"
 
 @pytest.mark.parametrize("family", SOURCES)
 def test_kernels_keep_to_what_a_mac_has(family):
-    findings = check_source(SOURCES[family], f"{family}.metal")
+    findings = check_source(SOURCES[family])
     assert not findings, "\n".join(map(str, findings))
 
 
@@ -210,7 +210,7 @@ def test_intrinsics_of_calls(demangled, names):
 @pytest.mark.parametrize("exception", exceptions(), ids=lambda exception: exception.name)
 def test_exceptions_are_in_use_and_lie_within_the_language_version(exception):
     assert exception.name not in air.evidence()
-    assert exception.name in used_names(SOURCES[exception.family], f"{exception.family}.metal")
+    assert exception.name in used_names(SOURCES[exception.family])
     assert exception.since <= LANGUAGE_VERSION and exception.chapter and exception.reason
 
 

@@ -62,7 +62,7 @@ def main(report_path: Path, families: Sequence[str], timing: bool) -> int:
         print()
     for time in report.timings:
         print(f"{time.name:34} {time.metal * 1e3:9.3f} ms, {time.ratio:6.2f} times {report.rival}")
-    print(f"\n{report.verdict}\nreport: {report_path.with_suffix('.md')}, {report_path.with_suffix('.json')}")
+    print(f"\n{report.verdict}\nreport: {report_path}.md, {report_path}.json")
     return 1 if report.problems else 0
 
 

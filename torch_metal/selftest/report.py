@@ -56,11 +56,11 @@ class Report:
         return f"all {len(self.results)} checks agree with the CPU"
 
     def write(self, path: Path) -> None:
-        """`path` with the endings .md and .json; its folder is made."""
+        """To `path`.md and `path`.json; their folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".md").write_text(self.markdown())
+        Path(f"{path}.md").write_text(self.markdown())
         data = {"verdict": self.verdict, **asdict(self)}
-        path.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+        Path(f"{path}.json").write_text(json.dumps(data, indent=1) + "\n")
 
     def markdown(self) -> str:
         parts = ["# torch-metal self-test", f"**{self.verdict}**", _table(["", ""], self.environment.items())]
