@@ -192,8 +192,12 @@ Block* BlockPool::take_new(size_t size, c10::StreamId stream, bool small, size_t
   const size_t bytes = segment_size(size);
   if (limit && current(stats_.reserved_bytes) + bytes > limit) return nullptr;
   if (bytes > device()->maxBufferLength()) return nullptr;
-  MTL::Buffer* const buffer = device()->newBuffer(bytes, MTL::ResourceStorageModeShared | MTL::ResourceHazardTrackingModeUntracked);
+  auto owner = NS::TransferPtr(
+      device()->newBuffer(bytes, MTL::ResourceStorageModeShared | MTL::ResourceHazardTrackingModeUntracked));
+  MTL::Buffer* const buffer = owner.get();
   if (!buffer) return nullptr;
+  residency::add(buffer);  // may throw
+  owner.detach();
   auto* const base = static_cast<char*>(buffer->contents());
   auto* const segment = new Segment{buffer, base, bytes, small, nullptr};
   segment->first = new Block{this, segment, stream, base, bytes};
@@ -202,7 +206,6 @@ Block* BlockPool::take_new(size_t size, c10::StreamId stream, bool small, size_t
     const std::unique_lock<std::shared_mutex> lock(address_mutex);
     addresses().emplace(base, segment);
   }
-  residency::add(buffer);
   ++stats_.num_device_alloc;
   increase(stats_.segment, small, 1);
   increase(stats_.reserved_bytes, small, bytes);

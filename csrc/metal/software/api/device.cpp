@@ -54,7 +54,6 @@ mslc::CompileOptions compiler_options(const CompileOptions* options) {
 
 // The device is one object that is never destroyed; each caller gets a reference.
 Device* CreateSystemDefaultDevice() {
-  metal_software::read_faults();
   if (fails(Place::open_device)) return nullptr;
   static Device* const device = new Device;
   return device->retain();
@@ -208,7 +207,11 @@ SharedEvent* Device::newSharedEvent() { return fails(Place::new_event) ? nullptr
 
 Fence* Device::newFence() { return fails(Place::new_event) ? nullptr : new Fence; }
 
-ResidencySet* Device::newResidencySet(const ResidencySetDescriptor*, NS::Error**) { return new ResidencySet; }
+ResidencySet* Device::newResidencySet(const ResidencySetDescriptor*, NS::Error** error) {
+  if (fails(Place::new_residency_set))
+    return report(error, MTLSTR("MTLResidencySetErrorDomain"), 1, "Out of memory");
+  return new ResidencySet;
+}
 
 void Device::sampleTimestamps(Timestamp* cpuTimestamp, Timestamp* gpuTimestamp) {
   *cpuTimestamp = *gpuTimestamp = metal_software::now_ns();

@@ -1,6 +1,9 @@
 #include "metal/platform.h"
 
 #include <cstdlib>
+#include <exception>
+
+#include "execution/faults.h"
 
 namespace torch_metal {
 
@@ -8,6 +11,12 @@ MTL::Device* open_metal_device(std::string& reason) {
   const char* const wanted = std::getenv("TORCH_METAL_DEVICE");
   const std::string name = wanted ? wanted : "";
   if (name.empty() || name == "auto" || name == "software") {
+    try {
+      metal_software::read_faults();
+    } catch (const std::exception& error) {
+      reason = std::string("TORCH_METAL_FAULTS: ") + error.what();
+      return nullptr;
+    }
     MTL::Device* const device = MTL::CreateSystemDefaultDevice();
     if (!device) reason = "The software Metal device could not be opened";
     return device;

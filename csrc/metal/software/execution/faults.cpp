@@ -19,9 +19,9 @@ std::atomic<bool> detail::faults_are_wanted{false};
 
 namespace {
 
-constexpr std::array<std::string_view, 11> kPlaces{
-    "open_device", "new_command_queue", "new_command_buffer", "new_encoder",  "new_buffer",    "new_event",
-    "new_library", "new_function",      "new_pipeline",       "new_graph",    "command_buffer"};
+constexpr std::array<std::string_view, 12> kPlaces{
+    "open_device", "new_command_queue", "new_command_buffer", "new_encoder", "new_buffer", "new_residency_set",
+    "new_event",   "new_library",       "new_function",       "new_pipeline", "new_graph",  "command_buffer"};
 
 struct Failure {
   std::string_view name;

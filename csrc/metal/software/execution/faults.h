@@ -17,6 +17,7 @@ enum class Place : uint8_t {
   new_command_buffer,
   new_encoder,
   new_buffer,
+  new_residency_set,
   new_event,
   new_library,
   new_function,
