@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 import torch_metal
 from test.agreement import assert_close, sample
+from test.slow_kernel import run_slowly
 from torch_metal import _C
 
 # How a command buffer may end, the exception, and what its text says.
@@ -214,6 +215,21 @@ def test_graphs_that_cannot_be_compiled_raise_and_can_be_later():
     check(operator, x)
 
 
+def test_memory_is_freed_where_a_graph_is_last_and_no_encoder_can_be_made():
+    x, busy, other = sample(40, 40), torch.ones(1, device="metal"), torch.metal.Stream()
+    on_metal = x.to("metal")
+    run_slowly(busy, steps=5_000_000)  # so that what follows is not committed at once
+    product = product_by("mps_graph")(on_metal)
+    used_elsewhere = torch.empty(8, device="metal")
+    used_elsewhere.record_stream(other)
+    used_elsewhere.record_stream(torch.metal.current_stream())
+    with faults("new_encoder"):
+        del used_elsewhere
+        torch.metal.synchronize()  # commits: the graph is waited for, as nothing else can order it
+    assert_close(product + 1, x @ x + 1, rtol=1e-4, atol=1e-4)
+    assert busy.item() == 2
+
+
 def test_an_event_that_cannot_be_recorded_keeps_its_mark():
     x = torch.ones(8, device="metal")
     with faults("new_event"), pytest.raises(torch.AcceleratorError, match="could not make an event"):
@@ -229,22 +245,6 @@ def test_an_event_that_cannot_be_recorded_keeps_its_mark():
     event.record()
     event.synchronize()
     assert event.query() and x.tolist() == [2.0] * 8
-
-
-def test_streams_that_wait_for_failed_work_go_on():
-    x, stream, event = torch.ones(8, device="metal"), torch.metal.Stream(), torch.metal.Event()
-    torch.metal.synchronize()
-    with faults("command_buffer:1=timeout"):
-        with stream:
-            y = x + 1
-            event.record()
-        event.wait()
-        z = x * 3
-        torch.metal.current_stream().synchronize()
-        with pytest.raises(torch.AcceleratorError, match="Timeout"):
-            event.synchronize()
-    assert z.tolist() == [3.0] * 8
-    del y
 
 
 @pytest.mark.parametrize("text, error", [
@@ -388,6 +388,29 @@ def test_without_a_device_the_error_says_so_and_the_cpu_works():
     first, second, cpu = run_program(NO_DEVICE, "open_device")
     assert first == second == "RuntimeError The software Metal device could not be opened"
     assert cpu == "[2.0, 2.0]"
+
+
+WAITING_FOR_FAILED_WORK = """
+import torch
+from torch_metal import _C
+x, stream, event = torch.ones(2, device="metal"), torch.metal.Stream(), torch.metal.Event()
+torch.metal.synchronize()
+_C.inject_faults("command_buffer:1=timeout")
+event.record(stream)  # a command buffer of its own, which fails and signals nothing
+event.wait()
+y = x * 3
+torch.metal.current_stream().synchronize()
+print(y.tolist())
+try:
+    event.synchronize()
+except torch.AcceleratorError as error:
+    print(error)
+"""
+
+
+def test_streams_that_wait_for_failed_work_go_on():
+    result, error = run_program(WAITING_FOR_FAILED_WORK, "")
+    assert result == "[3.0, 3.0]" and "Timeout" in error
 
 
 REMOVED = """
