@@ -78,9 +78,9 @@ class KernelLibrary {
       const std::string name = std::string(family) + ".metal";
       const EmbeddedFile* const file = find_embedded_file(name);
       TORCH_INTERNAL_ASSERT(file, "there is no kernels/", name);
-      source.text = flatten_source({file->text, file->size}, name);
-      source.hash = c10::sha1(source.text).str();
-      source.precompiled = NS::TransferPtr(precompiled_library(device(), std::string(family)));
+      const std::string text = flatten_source({file->text, file->size}, name);
+      source = {text, c10::sha1(text).str(),  // all of it or nothing: the device may throw
+                NS::TransferPtr(precompiled_library(device(), std::string(family)))};
     }
     return source;
   }
