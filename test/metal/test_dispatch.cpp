@@ -1,5 +1,6 @@
 // What kernels see: grids, threadgroups, arguments.
 #include <array>
+#include <cstdlib>
 #include <numeric>
 
 #include "harness.h"
@@ -170,6 +171,7 @@ float doubled_and_increased(MTL::DispatchType type, bool barrier) {
 }  // namespace
 
 TEST(dispatches_run_as_they_are_encoded) {
+  unsetenv("TORCH_METAL_REORDER");
   CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeSerial, false), 7);
   CHECK_EQUAL(doubled_and_increased(MTL::DispatchTypeConcurrent, false), 7);
 }
