@@ -215,22 +215,20 @@ template <class T>
 [[kernel]] void convolve_each(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
                               device const T* weight [[buffer(2)]], device const T* bias [[buffer(3)]],
                               constant ConvolutionParams& params [[buffer(4)]],
-                              uint3 position [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+                              uint3 position [[thread_position_in_grid]]) {
   const uint column = position.x, channel = position.y, group = position.z;
   const Place pixel = Place::of_pixel(params.patches, column);
-  const Neighbours neighbours(pixel.offset, lane);
-  const bool exists = column < params.patches.columns;
-  device const T* image = in + long(group * params.in_channels) * params.patches.channel_stride;
+  device const T* image = in + long(group * params.in_channels) * params.patches.channel_stride + pixel.offset;
   device const T* taps = weight + long(group * params.out_channels + channel) * params.patches.rows;
   using Value = typename Sum<T>::type;
   Value sum = 0;
   for (uint k = 0; k < params.patches.rows; ++k) {
     const Place tap = Place::of_tap(params.patches, k);
-    const bool sees = exists && pixel.sees(params.patches, tap);
-    const Value product = Value(taps[k]) * neighbours.template read<Value>(image + tap.offset, sees);
-    sum += sees ? product : Value(0);  // what is outside counts for nothing, with an infinite weight too
+    if (pixel.sees(params.patches, tap)) sum += Value(taps[k]) * Value(image[tap.offset]);
   }
-  pixel_sink(out, bias, params, column, group, lane).write(channel, sum);
+  const uint out_channel = group * params.out_channels + channel;
+  if (params.has_bias) sum += Value(bias[out_channel]);
+  out[out_channel * params.out.channel + out_offset(params, column)] = T(sum);
 }
 
 /// One column of a weight's gradient.

@@ -21,8 +21,6 @@ namespace {
 /// Groups of fewer channels would leave most of a tile empty. Tiles hold floats, integers have none either.
 constexpr uint32_t kTiledChannels = 8;
 
-constexpr uint64_t kSimdWidth = 32;
-
 int32_t narrow(int64_t value) {
   TORCH_CHECK_NOT_IMPLEMENTED(std::abs(value) <= std::numeric_limits<int32_t>::max(),
                               "convolution on metal: a size or stride of ", value, " is beyond 32 bits");
@@ -102,9 +100,7 @@ void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& wei
   const std::string_view type = metal_type(out.scalar_type());
   const uint64_t channels = params.out_channels, pixels = patches.columns;
   if (channels < kTiledChannels || at::isIntegralType(out.scalar_type(), false)) {
-    // Whole SIMD-groups: their lanes look at their neighbours' pixels.
-    const uint64_t lanes = at::ceil_div<uint64_t>(pixels, kSimdWidth) * kSimdWidth;
-    launch_threads(kernel("convolution", "convolve_each", {type}), {lanes, channels, static_cast<uint64_t>(groups)},
+    launch_threads(kernel("convolution", "convolve_each", {type}), {pixels, channels, static_cast<uint64_t>(groups)},
                    {64}, out, in, matrix, bias_vector, params);
   } else {
     const GemmTile& tile = gemm_tile(out.scalar_type(), channels, pixels, groups);
