@@ -1,7 +1,9 @@
 """The device itself: its name, index, properties, and what PyTorch's generic code asks of it."""
 
 import copy
+import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -29,6 +31,36 @@ def test_accelerator_is_metal():
     assert torch.accelerator.current_device_index() == 0
     torch.accelerator.set_device_index(0)
     torch.accelerator.synchronize()
+
+
+VARIABLES = {
+    "the_other_device": ("TORCH_METAL_DEVICE", "apple", "TORCH_METAL_DEVICE=apple, but this build .* software device"),
+    "no_device": ("TORCH_METAL_DEVICE", "cuda", "TORCH_METAL_DEVICE is 'cuda'; it may be auto, software or apple"),
+    "no_number": ("TORCH_METAL_BATCH_OPERATIONS", "many", "TORCH_METAL_BATCH_OPERATIONS is 'many'; .* whole number"),
+    "nothing": ("TORCH_METAL_BATCH_MB", "0", "TORCH_METAL_BATCH_MB is '0'; .* from 1"),
+}
+
+
+@pytest.mark.software
+@pytest.mark.parametrize("name", VARIABLES)
+def test_what_the_environment_asks_for_in_vain_is_named_and_the_cpu_works(name):
+    variable, value, message = VARIABLES[name]
+    program = "import torch; print(torch.ones(3).sum().item()); torch.ones(3, device='metal') + 1"
+    environment = {**os.environ, variable: value}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == "3.0\n"
+    assert re.search(message, done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("operations", [1, 1000])
+def test_results_do_not_depend_on_how_work_is_batched(operations):
+    program = "import torch; x = torch.ones(9, device='metal')\nfor i in range(99): x = x * 2 - i\nprint(x.tolist())"
+    environment = {**os.environ, "TORCH_METAL_BATCH_OPERATIONS": str(operations), "TORCH_METAL_BATCH_MB": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    x = torch.ones(9)
+    for i in range(99):
+        x = x * 2 - i
+    assert done.stdout == f"{x.tolist()}\n", done.stderr
 
 
 def test_properties_tell_name_and_limits():

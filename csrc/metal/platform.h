@@ -8,6 +8,9 @@
 
 namespace torch_metal {
 
+/// What this build drives, in the words of TORCH_METAL_DEVICE: "apple" or "software".
+const char* device_kind();
+
 /// The device of this machine, one reference more; or null, and in `reason` why there is none and what helps.
 MTL::Device* open_metal_device(std::string& reason);
 

@@ -24,7 +24,8 @@ bool prefers_mps_graph(Family family, const at::Tensor& out, double multiplicati
   switch (preferred_library(family)) {
     case Library::msl: return false;
     case Library::mps_graph: return true;
-    case Library::automatic: return out.scalar_type() != at::kHalf && multiplications >= kWorthAGraph[static_cast<size_t>(family)];
+    case Library::automatic:
+      return out.scalar_type() != at::kHalf && multiplications >= kWorthAGraph[static_cast<size_t>(family)];
   }
   return false;
 }

@@ -27,6 +27,7 @@ namespace torch_metal {
 namespace {
 
 constexpr uint64_t kSimdWidth = 32;
+constexpr uint64_t kManyRows = 64;
 
 /// MSL's float2.
 struct alignas(8) Float2 {
@@ -69,7 +70,7 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
   switch (choose_algorithm(params, out.scalar_type())) {
     case Algorithm::gemv: {
       // Rows that are few take more threads each.
-      const uint64_t wanted = params.m * batch >= 64 ? params.k / 256 : params.k / 8;
+      const uint64_t wanted = params.m * batch >= kManyRows ? params.k / 256 : params.k / 8;
       const uint64_t threads = std::clamp<uint64_t>(wanted / kSimdWidth * kSimdWidth, kSimdWidth, 512);
       return launch_groups(kernel("matmul", "gemv", {type}), {1, params.m, batch}, {threads}, out, a, b, self, params);
     }
@@ -181,14 +182,16 @@ struct Addmv : at::meta::structured_addmv {
   }
 };
 
-/// Elements of a piece.
+/// Elements of a piece; with fewer than kManyRows pieces one threadgroup does as well.
 constexpr int64_t kPiece = 1 << 12;
 
 /// Long vectors in pieces, one threadgroup each; the sums of pieces are as precise as the result.
 at::Tensor sum_of_pieces(const at::Tensor& self, const at::Tensor& other) {
   const int64_t pieces = self.numel() / kPiece, rest = self.numel() % kPiece;
   const at::Tensor sums = at::empty({pieces + (rest > 0)}, self.options());
-  const auto matrix = [&](const at::Tensor& vector) { return vector.narrow(0, 0, pieces * kPiece).view({pieces, kPiece}); };
+  const auto matrix = [&](const at::Tensor& vector) {
+    return vector.narrow(0, 0, pieces * kPiece).view({pieces, kPiece});
+  };
   matmul_into(sums.narrow(0, 0, pieces).view({pieces, 1, 1}), matrix(self).unsqueeze(1), matrix(other).unsqueeze(2));
   if (rest > 0) {
     matmul_into(sums.narrow(0, pieces, 1).view({1, 1}), self.narrow(0, pieces * kPiece, rest).unsqueeze(0),
@@ -211,7 +214,7 @@ at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Ten
               "devices, ",
               self.device(), " and ", other.device(), "!");
   const bool is_single = self.scalar_type() == at::kFloat || self.scalar_type() == at::kComplexFloat;
-  if (is_single && self.numel() >= 64 * kPiece) return sum_of_pieces(self, other);
+  if (is_single && self.numel() >= static_cast<int64_t>(kManyRows) * kPiece) return sum_of_pieces(self, other);
   const at::Tensor out = at::empty({}, self.options());
   matmul_into(out.view({1, 1}), self.unsqueeze(0), other.unsqueeze(1));
   return out;

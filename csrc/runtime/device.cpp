@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <string>
 
 #include "metal/platform.h"
@@ -16,9 +17,26 @@ namespace {
 std::atomic<bool> open{false};
 std::atomic<bool> forked{false};
 
+/// What is wrong with TORCH_METAL_DEVICE; nothing if this build drives the device that it asks for.
+std::string wanted_device_error() {
+  const char* const variable = std::getenv("TORCH_METAL_DEVICE");
+  const std::string wanted = variable ? variable : "";
+  if (wanted.empty() || wanted == "auto" || wanted == device_kind()) return {};
+  if (wanted != "apple" && wanted != "software")
+    return "TORCH_METAL_DEVICE is '" + wanted + "'; it may be auto, software or apple";
+  return "TORCH_METAL_DEVICE=" + wanted + ", but this build of torch_metal drives the " + device_kind() +
+         " device: apple is what builds for macOS drive, software what all others do. Unset the variable";
+}
+
+/// The device, one reference more; or null, and in `reason` why there is none.
+MTL::Device* find_device(std::string& reason) {
+  reason = wanted_device_error();
+  return reason.empty() ? open_metal_device(reason) : nullptr;
+}
+
 MTL::Device* open_device() {
   std::string reason;
-  MTL::Device* const device = open_metal_device(reason);
+  MTL::Device* const device = find_device(reason);
   TORCH_CHECK(device, reason);
   open = true;
   pthread_atfork(nullptr, nullptr, [] { forked = true; });
@@ -43,7 +61,7 @@ bool in_bad_fork() { return forked; }
 c10::DeviceIndex device_count() noexcept {
   static const bool exists = [] {
     std::string reason;
-    return NS::TransferPtr(open_metal_device(reason)).get() != nullptr;
+    return NS::TransferPtr(find_device(reason)).get() != nullptr;
   }();
   return exists ? 1 : 0;
 }

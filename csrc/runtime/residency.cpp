@@ -32,22 +32,23 @@ MTL::ResidencySet* resident_set() {
   return set;
 }
 
-}  // namespace
-
-void add(const MTL::Buffer* buffer) {
+template <class Change>
+void change(Change&& change_set) {
   MTL::ResidencySet* const set = resident_set();
   if (!set) return;
   const std::lock_guard<std::mutex> lock(mutex);
-  set->addAllocation(buffer);
+  change_set(set);
   set->commit();
 }
 
+}  // namespace
+
+void add(const MTL::Buffer* buffer) {
+  change([&](MTL::ResidencySet* set) { set->addAllocation(buffer); });
+}
+
 void remove(const MTL::Buffer* buffer) {
-  MTL::ResidencySet* const set = resident_set();
-  if (!set) return;
-  const std::lock_guard<std::mutex> lock(mutex);
-  set->removeAllocation(buffer);
-  set->commit();
+  change([&](MTL::ResidencySet* set) { set->removeAllocation(buffer); });
 }
 
 void attach(MTL::CommandQueue* queue) {

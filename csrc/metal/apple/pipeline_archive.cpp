@@ -4,35 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <vector>
 
+#include "cache_settings.h"
 #include "metal/platform.h"
 
 namespace torch_metal {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uint64_t kDefaultCacheBytes = uint64_t{2} << 30;
-
-std::string environment(const char* variable) {
-  const char* const text = std::getenv(variable);
-  return text ? text : "";
-}
-
-fs::path cache_folder() {
-  if (const std::string folder = environment("TORCH_METAL_CACHE_DIR"); !folder.empty()) return folder;
-  if (const std::string folder = environment("XDG_CACHE_HOME"); !folder.empty()) return fs::path(folder) / "torch_metal";
-  return fs::path(environment("HOME")) / ".cache" / "torch_metal";
-}
-
-uint64_t cache_bytes() {
-  const std::string text = environment("TORCH_METAL_CACHE_SIZE");
-  return text.empty() ? kDefaultCacheBytes : std::strtoull(text.c_str(), nullptr, 10);
-}
 
 /// Archives hold code for one GPU and one system.
 fs::path archives_folder(MTL::Device* device) {
@@ -64,7 +46,7 @@ void shrink(const fs::path& folder) {
   uint64_t bytes = 0;
   for (const fs::directory_entry& file : files) {
     bytes += file.file_size(ignored);
-    if (bytes > cache_bytes()) fs::remove(file.path(), ignored);
+    if (bytes > cache_limit()) fs::remove(file.path(), ignored);
   }
 }
 
@@ -88,7 +70,7 @@ MTL::ComputePipelineState* new_kept_pipeline(MTL::Device* device, const MTL::Fun
                                              MTL::ComputePipelineReflection** reflection, NS::Error** error) {
   const auto descriptor = NS::TransferPtr(MTL::ComputePipelineDescriptor::alloc()->init());
   descriptor->setComputeFunction(function);
-  const fs::path path = key.empty() ? fs::path() : archives_folder(device) / (key + ".metalar");
+  const fs::path path = key.empty() || cache_limit() == 0 ? fs::path() : archives_folder(device) / (key + ".metalar");
   std::error_code ignored;
   const bool is_kept = !path.empty() && fs::exists(path, ignored);
   if (const auto archive = is_kept ? open_archive(device, path) : NS::SharedPtr<MTL::BinaryArchive>()) {

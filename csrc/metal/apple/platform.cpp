@@ -1,6 +1,5 @@
 #include "metal/platform.h"
 
-#include <cstdlib>
 #include <filesystem>
 
 namespace torch_metal {
@@ -16,25 +15,16 @@ std::string macos_version() {
   return NS::ProcessInfo::processInfo()->operatingSystemVersionString()->utf8String();
 }
 
-/// What is wrong with TORCH_METAL_DEVICE, or nothing.
-std::string wanted_device_error() {
-  const char* const wanted = std::getenv("TORCH_METAL_DEVICE");
-  const std::string name = wanted ? wanted : "";
-  if (name.empty() || name == "auto" || name == "apple") return {};
-  if (name == "software")
-    return "TORCH_METAL_DEVICE=software: this build of torch_metal has Apple's Metal only, not the software device";
-  return "TORCH_METAL_DEVICE is '" + name + "'; it may be auto, software or apple";
-}
-
 std::string text(const NS::Error* error) {
   return error ? error->localizedDescription()->utf8String() : "Metal gives no reason";
 }
 
 }  // namespace
 
+const char* device_kind() { return "apple"; }
+
 MTL::Device* open_metal_device(std::string& reason) {
   const auto pool = NS::TransferPtr(NS::AutoreleasePool::alloc()->init());
-  if (reason = wanted_device_error(); !reason.empty()) return nullptr;
   if (!is_macos(kOldestMacOS)) {
     reason = "torch_metal needs macOS 14 or newer; this is macOS " + macos_version();
     return nullptr;

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <vector>
 
+#include "cache_settings.h"
 #include "mslc/mslc.h"
 
 namespace mslc {
@@ -20,8 +20,6 @@ namespace mslc {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr uint64_t kDefaultLimit = uint64_t{2} << 30;
 
 // What a file begins with. The key tells a file that was renamed or copied, the checksum one that is not whole.
 struct Header {
@@ -36,19 +34,6 @@ fs::path folder() { return fs::path(cache_directory()) / "mslc"; }
 fs::path path_of(const Digest& key) {
   const std::string name = to_text(key);
   return folder() / name.substr(0, 2) / name.substr(2);
-}
-
-uint64_t size_limit() {
-  const char* text = std::getenv("TORCH_METAL_CACHE_SIZE");
-  if (!text || !*text) return kDefaultLimit;
-  char* unit = nullptr;
-  const uint64_t number = std::strtoull(text, &unit, 10);
-  switch (*unit) {
-    case 'k': case 'K': return number << 10;
-    case 'm': case 'M': return number << 20;
-    case 'g': case 'G': return number << 30;
-    default: return number;
-  }
 }
 
 Digest checksum_of(std::string_view data) { return Hasher().add(data).finish(); }
@@ -155,7 +140,7 @@ std::optional<std::string> load_from_cache(const Digest& key) {
 }
 
 void store_in_cache(const Digest& key, std::string_view data) {
-  const uint64_t limit = size_limit();
+  const uint64_t limit = torch_metal::cache_limit();
   if (data.size() + sizeof(Header) > limit) return;
   const fs::path path = path_of(key);
   std::error_code error;
@@ -172,16 +157,7 @@ void store_in_cache(const Digest& key, std::string_view data) {
   make_room(sizeof header + data.size(), limit);
 }
 
-std::string cache_directory() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return fs::path(value ? value : "");
-  };
-  if (const fs::path own = variable("TORCH_METAL_CACHE_DIR"); !own.empty()) return own;
-  if (const fs::path base = variable("XDG_CACHE_HOME"); !base.empty()) return base / "torch_metal";
-  const fs::path home = variable("HOME");
-  return (home.empty() ? fs::temp_directory_path() : home / ".cache") / "torch_metal";
-}
+std::string cache_directory() { return torch_metal::cache_folder(); }
 
 uint64_t clear_cache() {
   uint64_t freed = 0;

@@ -1,30 +1,23 @@
 #include "metal/platform.h"
 
-#include <cstdlib>
 #include <exception>
 
 #include "execution/faults.h"
 
 namespace torch_metal {
 
+const char* device_kind() { return "software"; }
+
 MTL::Device* open_metal_device(std::string& reason) {
-  const char* const wanted = std::getenv("TORCH_METAL_DEVICE");
-  const std::string name = wanted ? wanted : "";
-  if (name.empty() || name == "auto" || name == "software") {
-    try {
-      metal_software::read_faults();
-    } catch (const std::exception& error) {
-      reason = std::string("TORCH_METAL_FAULTS: ") + error.what();
-      return nullptr;
-    }
-    MTL::Device* const device = MTL::CreateSystemDefaultDevice();
-    if (!device) reason = "The software Metal device could not be opened";
-    return device;
+  try {
+    metal_software::read_faults();
+  } catch (const std::exception& error) {
+    reason = std::string("TORCH_METAL_FAULTS: ") + error.what();
+    return nullptr;
   }
-  reason = name == "apple" ? "TORCH_METAL_DEVICE=apple: this build of torch_metal has the software Metal device only; "
-                             "Apple GPUs need macOS. Unset the variable"
-                           : "TORCH_METAL_DEVICE is '" + name + "'; it may be auto, software or apple";
-  return nullptr;
+  MTL::Device* const device = MTL::CreateSystemDefaultDevice();
+  if (!device) reason = "The software Metal device could not be opened";
+  return device;
 }
 
 bool has_residency_sets() { return true; }
