@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from test.macos.module import Conversion
+from test.macos.llvm_module import Conversion
 
 EVIDENCE_FILE = Path(__file__).with_name("air_intrinsics.tsv")
 

@@ -24,9 +24,9 @@ from pathlib import Path
 import torch
 
 from test.macos import air
+from test.macos.forward_progress import waiting_kernels
 from test.macos.kernel_list import Kernel, listed_kernels
-from test.macos.module import Module, demangle, is_library, read_module
-from test.macos.progress import waiting_kernels
+from test.macos.llvm_module import Module, demangle, is_library, read_module
 from tools.precompile import source_of
 
 ROOT = Path(__file__).resolve().parents[2]
