@@ -2,6 +2,8 @@
 
 Kernels are instantiated when an operator first needs them, so nothing but a run says which there are. Every run of the
 tests compares the kernels that it made with the list (test/conftest.py); ``tools/test.sh --add-kernels`` adds them.
+Which tiles products use depends on the processor: the list has those of both, the others' by
+``TORCH_METAL_GEMM_TILE=matrix`` (GPUs, and CPUs with small registers) or ``register``.
 """
 
 from pathlib import Path
