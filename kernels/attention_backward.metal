@@ -4,26 +4,28 @@
 using namespace metal;
 using namespace torch_metal;
 
-/// delta = grad_out . out for each row: what the softmax's gradient subtracts.
+/// delta = grad_out . out for each row: what the softmax's gradient subtracts. Summed in the order in which attention_backward
+/// sums up grad_out . value, so that a row whose weights are 1 and 0 has no gradient at all.
 template <class T>
 [[kernel]] void attention_delta(device float* delta [[buffer(0)]], device const T* grad_out [[buffer(1)]],
                                 device const T* out [[buffer(2)]], constant AttentionDeltaParams& p [[buffer(3)]],
                                 uint3 group [[threadgroup_position_in_grid]],
                                 uint lane [[thread_index_in_simdgroup]]) {
-  const uint first = group.x * kSimdWidth, head = group.y, batch = group.z;
-  const uint count = min(kSimdWidth, p.queries - first);
+  threadgroup Staging<kBlock> x, y;
+  const uint first = group.x * kBlock, head = group.y, batch = group.z;
   device const T* grads = at_head(grad_out, p.grad_out, batch, head);
   device const T* outs = at_head(out, p.out, batch, head);
-  float result = 0;
-  for (uint r = 0; r < count; ++r) {
-    float sum = 0;
-    for (uint e = lane; e < p.value_size; e += kSimdWidth) {
-      sum = fma(float(grads[(first + r) * p.grad_out.row + e]), float(outs[(first + r) * p.out.row + e]), sum);
-    }
-    sum = simd_sum(sum);
-    result = lane == r ? sum : result;
+  float sum = 0;
+  for (uint e = 0; e < p.value_size; e += kBlock) {
+    load_tile<kBlock>(x.tile, grads, p.grad_out.row, first, p.queries, e, p.value_size, lane);
+    load_tile<kBlock>(y.tile, outs, p.out.row, first, p.queries, e, p.value_size, lane);
+    transpose_tile<kBlock, kBlock>(x.tile, x.turned);
+    transpose_tile<kBlock, kBlock>(y.tile, y.turned);
+#pragma clang loop unroll_count(8)
+    for (uint i = 0; i < kBlock; ++i) sum = fma(x.turned[i * kBlock + lane], y.turned[i * kBlock + lane], sum);
+    simdgroup_barrier(mem_flags::mem_threadgroup);
   }
-  if (lane < count) delta[(long(batch) * p.heads + head) * p.queries + first + lane] = result;
+  if (first + lane < p.queries) delta[(long(batch) * p.heads + head) * p.queries + first + lane] = sum;
 }
 
 /// gradient[r] += sum over keys k of weights[r, k] * row k of the tile. Lanes have features.

@@ -57,11 +57,16 @@ bool fits_kernels(const Tensor& query, const Tensor& key, const Tensor& value, c
          at::is_expandable_to(mask->sizes(), {query.size(0), query.size(1), query.size(2), key.size(2)});
 }
 
+/// Whether each query has a SIMD-group. Not where gradients are wanted: the backward pass weighs keys by scores that it
+/// sums up again, in the order of the blocks' kernel. In another order, large scores would differ by many roundings.
+bool suits_rows(const Tensor& query, const Tensor& key, const Tensor& value) {
+  return query.size(2) <= kFewQueries && !has_gradient(query) && !has_gradient(key) && !has_gradient(value);
+}
+
 /// Whether the kernels are worth it where PyTorch's composition would do. Those for a block of queries or keys have
 /// arrays for each lane, which suits CPUs. On a GPU they are memory: there the kernels are for scores of 1 GB and more.
 bool suits_device(const Tensor& query, const Tensor& key, const Tensor& value) {
-  const bool wants_gradients = has_gradient(query) || has_gradient(key) || has_gradient(value);
-  if (prefers_register_tiles() || (query.size(2) <= kFewQueries && !wants_gradients)) return true;
+  if (prefers_register_tiles() || suits_rows(query, key, value)) return true;
   return query.size(0) * query.size(1) * query.size(2) * key.size(2) > kManyScores;
 }
 
@@ -195,7 +200,7 @@ Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& 
     offset = at::scalar_tensor(params.offset, at::kLong);
   }
   if (out.numel() > 0) {
-    if (params.queries <= kFewQueries) {
+    if (suits_rows(query, key, value)) {
       attend_rows(attention, out, logsumexp, remainder);
     } else {
       launch_groups(attention.kernel_of("attention", "attention"),
