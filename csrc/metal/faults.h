@@ -7,7 +7,7 @@
 
 namespace torch_metal {
 
-#ifdef __APPLE__
+#ifdef TORCH_METAL_APPLE_DEVICE
 inline void inject_faults(const std::string& faults) {
   if (!faults.empty()) throw std::invalid_argument("only the software device can inject faults");
 }

@@ -39,7 +39,7 @@ struct HostLibrary {
                                        const HostConvolution& convolution, int threads);
 };
 
-#ifdef __APPLE__
+#ifdef TORCH_METAL_APPLE_DEVICE
 inline void set_host_library(const HostLibrary&) {}
 #else
 /// Call before a graph is compiled. Without a library graphs cannot be: compile() returns null.

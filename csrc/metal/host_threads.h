@@ -16,7 +16,7 @@ struct HostThreads {
   void (*parallel_for)(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
 };
 
-#ifdef __APPLE__
+#ifdef TORCH_METAL_APPLE_DEVICE
 inline void set_host_threads(const HostThreads&) {}
 inline bool forked_after_use() { return false; }
 inline bool has_wide_host_registers() { return false; }

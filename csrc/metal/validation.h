@@ -4,7 +4,7 @@
 
 namespace torch_metal {
 
-#ifdef __APPLE__
+#ifdef TORCH_METAL_APPLE_DEVICE
 inline bool validating() { return false; }
 #else
 /// TORCH_METAL_VALIDATE is set, and not 0.

@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "executor/machine_code.h"
 #include "front/translate.h"
+#include "host_triple.h"
 #include "mslc/mslc.h"
 
 namespace mslc {
@@ -128,7 +129,7 @@ std::shared_ptr<Library> Library::compile(std::string_view source, const Compile
 }
 
 std::string version() {
-  const llvm::Triple triple(llvm::sys::getProcessTriple());
+  const llvm::Triple triple(host_triple());
   return "mslc 0.1 (LLVM " LLVM_VERSION_STRING ", " + triple.getArchName().str() + " " + llvm::sys::getHostCPUName().str() + ")";
 }
 

@@ -1,4 +1,4 @@
-// Lends PyTorch's CPU library to the software device, which computes MPSGraph's nodes with it. Compiled with OpenMP.
+// Lends PyTorch's CPU library to the software device, which computes MPSGraph's nodes with it.
 #include "metal/host_library.h"
 
 #include <ATen/Parallel.h>
@@ -12,7 +12,9 @@
 #include <ATen/ops/mm_cpu_dispatch.h>
 #include <ATen/record_function.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
+#ifdef _OPENMP
 #include <omp.h>
+#endif
 
 namespace torch_metal {
 namespace {
@@ -31,8 +33,10 @@ class PlainCpu {
   PlainCpu& operator=(const PlainCpu&) = delete;
 
  private:
-  static void set_threads(int threads) {
+  static void set_threads([[maybe_unused]] int threads) {
+#ifdef _OPENMP
     if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
+#endif
   }
 
   const c10::impl::ForceDispatchKeyGuard keys_;

@@ -1,5 +1,5 @@
 // Lends PyTorch's intra-operator threads to the device, so that one pool works on the cores and not two.
-// Compiled with OpenMP: at::parallel_for is serial without it.
+// at::parallel_for is serial where OpenMP is not compiled in: there the device keeps to threads of its own.
 #include <ATen/Parallel.h>
 
 #include "metal/host_threads.h"
@@ -14,7 +14,9 @@ void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t
   at::parallel_for(0, count, grain, body);
 }
 
+#ifdef _OPENMP
 const bool lent = (set_host_threads({&thread_count, &parallel_for}), true);
+#endif
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "codegen/codegen.h"
+#include "host_triple.h"
 
 namespace mslc {
 
@@ -31,7 +32,12 @@ struct Cpu {
 };
 
 const Cpu& host_cpu() {
+#ifdef __APPLE__
+  // macOS clears register 18 whenever it likes.
+  static const Cpu cpu{llvm::sys::getHostCPUName().str(), host_features() + ",+reserve-x18"};
+#else
   static const Cpu cpu{llvm::sys::getHostCPUName().str(), host_features()};
+#endif
   return cpu;
 }
 
@@ -44,7 +50,7 @@ Cpu cpu_of(const CompileOptions& options) {
 }
 
 std::string triple_of(const CompileOptions& options) {
-  return options.target.empty() ? llvm::sys::getProcessTriple() : llvm::Triple::normalize(options.target);
+  return options.target.empty() ? host_triple() : llvm::Triple::normalize(options.target);
 }
 
 void initialise_native() {

@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/ucontext.h>
 #include <time.h>
-#include <ucontext.h>
 
 #include <chrono>
 #include <cinttypes>
@@ -13,6 +13,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "mslc/mslc.h"
 
@@ -40,11 +41,33 @@ int64_t now_ns() {
 }
 
 const std::byte* program_counter(void* context) {
-  const mcontext_t& registers = static_cast<ucontext_t*>(context)->uc_mcontext;
-#if defined(__x86_64__)
+  const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext;
+#if defined(__APPLE__)
+  return reinterpret_cast<const std::byte*>(__darwin_arm_thread_state64_get_pc(registers->__ss));
+#elif defined(__x86_64__)
   return reinterpret_cast<const std::byte*>(registers.gregs[REG_RIP]);
 #else
   return reinterpret_cast<const std::byte*>(registers.pc);
+#endif
+}
+
+/// Whether a fault tells no address, as x86's at addresses that cannot be.
+bool lacks_address(const siginfo_t& info) {
+#ifdef SI_KERNEL
+  return info.si_code == SI_KERNEL;
+#else
+  return false;
+#endif
+}
+
+/// Signals that are the programs' own.
+std::vector<int> free_signals() {
+#ifdef SIGRTMAX
+  std::vector<int> signals;
+  for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) signals.push_back(signal);
+  return signals;
+#else
+  return {SIGUSR2, SIGUSR1};
 #endif
 }
 
@@ -55,7 +78,7 @@ void leave_guarded_code(int signal, siginfo_t* info, void* context) {
   const std::byte *const start = run->code->memory(), *const at = program_counter(context);
   if (at < start || at >= start + run->code->bytes()) return;
   run->signal = signal;
-  run->address = info->si_code == SI_KERNEL ? UINTPTR_MAX : reinterpret_cast<uintptr_t>(info->si_addr);
+  run->address = lacks_address(*info) ? UINTPTR_MAX : reinterpret_cast<uintptr_t>(info->si_addr);
   siglongjmp(run->jump, 1);
 }
 
@@ -110,12 +133,12 @@ class Watchdog {
 
  private:
   static int unused_signal() {
-    for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) {
+    for (const int signal : free_signals()) {
       struct sigaction action;
       if (sigaction(signal, nullptr, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL)
         return signal;
     }
-    throw std::runtime_error("TORCH_METAL_TIME_LIMIT: all real-time signals are in use");
+    throw std::runtime_error("TORCH_METAL_TIME_LIMIT: all signals that programs may use are in use");
   }
 
   void watch() {

@@ -1,7 +1,6 @@
 #include "executor/object_loader.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "executor/elf.h"
 #include "executor/relocation.h"
 
 namespace mslc {
@@ -22,25 +22,26 @@ size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
 /// Checked views of the parts of a file.
 class ElfFile {
  public:
-  explicit ElfFile(std::string_view bytes) : bytes_(bytes), header_(at<Elf64_Ehdr>(0)) {
-    bool is_elf = std::memcmp(header_->e_ident, ELFMAG, SELFMAG) == 0 && header_->e_ident[EI_CLASS] == ELFCLASS64;
-    if (!is_elf || header_->e_type != ET_REL || header_->e_machine != kMachine) fail("not an object for this machine");
-    sections_ = at<Elf64_Shdr>(header_->e_shoff, header_->e_shnum);
+  explicit ElfFile(std::string_view bytes) : bytes_(bytes), header_(at<elf::Header>(0)) {
+    bool is_elf = std::memcmp(header_->ident, elf::kIdent, sizeof elf::kIdent) == 0;
+    if (!is_elf || header_->type != elf::kRelocatable || header_->machine != kMachine)
+      fail("not an object for this machine");
+    sections_ = at<elf::Section>(header_->section_offset, header_->section_count);
   }
 
-  size_t section_count() const { return header_->e_shnum; }
-  const Elf64_Shdr& section(size_t i) const {
+  size_t section_count() const { return header_->section_count; }
+  const elf::Section& section(size_t i) const {
     if (i >= section_count()) fail("no section " + std::to_string(i));
     return sections_[i];
   }
-  std::string section_name(const Elf64_Shdr& s) const { return string(section(header_->e_shstrndx), s.sh_name); }
-  std::string string(const Elf64_Shdr& table, size_t offset) const { return at<char>(table.sh_offset + offset); }
-  const std::byte* contents(const Elf64_Shdr& s) const { return at<std::byte>(s.sh_offset, s.sh_size); }
+  std::string section_name(const elf::Section& s) const { return string(section(header_->section_names), s.name); }
+  std::string string(const elf::Section& table, size_t offset) const { return at<char>(table.offset + offset); }
+  const std::byte* contents(const elf::Section& s) const { return at<std::byte>(s.offset, s.size); }
 
   template <class T>
-  std::pair<const T*, size_t> array(const Elf64_Shdr& s) const {
-    size_t count = s.sh_size / sizeof(T);
-    return {at<T>(s.sh_offset, count), count};
+  std::pair<const T*, size_t> array(const elf::Section& s) const {
+    size_t count = s.size / sizeof(T);
+    return {at<T>(s.offset, count), count};
   }
 
  private:
@@ -51,13 +52,13 @@ class ElfFile {
   }
 
   std::string_view bytes_;
-  const Elf64_Ehdr* header_;
-  const Elf64_Shdr* sections_ = nullptr;
+  const elf::Header* header_;
+  const elf::Section* sections_ = nullptr;
 };
 
 /// What belongs into memory. Frames are never unwound.
-bool is_loaded(const ElfFile& file, const Elf64_Shdr& section) {
-  return (section.sh_flags & SHF_ALLOC) && section.sh_size > 0 && file.section_name(section) != ".eh_frame";
+bool is_loaded(const ElfFile& file, const elf::Section& section) {
+  return (section.flags & elf::kAllocate) && section.size > 0 && file.section_name(section) != ".eh_frame";
 }
 
 /// Places sections, then jump stubs and a table of addresses for symbols from outside.
@@ -65,13 +66,13 @@ class Layout {
  public:
   explicit Layout(const ElfFile& file) : offsets_(file.section_count(), kNotLoaded) {
     for (size_t i = 0; i < file.section_count(); ++i) {
-      const Elf64_Shdr& section = file.section(i);
+      const elf::Section& section = file.section(i);
       if (!is_loaded(file, section)) continue;
-      bool is_constant = !(section.sh_flags & SHF_WRITE) || file.section_name(section).starts_with(".data.rel.ro");
+      bool is_constant = !(section.flags & elf::kWrite) || file.section_name(section).starts_with(".data.rel.ro");
       if (!is_constant) fail("variable data");
-      size_ = round_up(size_, section.sh_addralign);
+      size_ = round_up(size_, section.alignment);
       offsets_[i] = size_;
-      size_ += section.sh_size;
+      size_ += section.size;
     }
   }
 
@@ -106,11 +107,11 @@ struct Symbol {
 LoadedObject::LoadedObject(std::string_view object, const std::map<std::string, void*>& symbols) {
   ElfFile file(object);
   Layout layout(file);
-  const Elf64_Shdr* symbol_section = nullptr;
+  const elf::Section* symbol_section = nullptr;
   for (size_t i = 0; i < file.section_count(); ++i)
-    if (file.section(i).sh_type == SHT_SYMTAB) symbol_section = &file.section(i);
+    if (file.section(i).type == elf::kSymbolTable) symbol_section = &file.section(i);
   if (!symbol_section) fail("no symbols");
-  auto [symbol_table, symbol_count] = file.array<Elf64_Sym>(*symbol_section);
+  auto [symbol_table, symbol_count] = file.array<elf::Symbol>(*symbol_section);
   size_t stubs = layout.append(symbol_count * kStubBytes);
   size_t addresses = layout.append(symbol_count * sizeof(void*));
 
@@ -120,39 +121,39 @@ LoadedObject::LoadedObject(std::string_view object, const std::map<std::string, 
   memory_ = static_cast<std::byte*>(mapped);
   try {
     for (size_t i = 0; i < file.section_count(); ++i)
-      if (layout.offset(i) != Layout::kNotLoaded && file.section(i).sh_type != SHT_NOBITS)
-        std::memcpy(memory_ + layout.offset(i), file.contents(file.section(i)), file.section(i).sh_size);
+      if (layout.offset(i) != Layout::kNotLoaded && file.section(i).type != elf::kNoBits)
+        std::memcpy(memory_ + layout.offset(i), file.contents(file.section(i)), file.section(i).size);
 
     std::vector<Symbol> resolved(symbol_count);
     for (size_t i = 1; i < symbol_count; ++i) {
-      const Elf64_Sym& symbol = symbol_table[i];
-      std::string name = file.string(file.section(symbol_section->sh_link), symbol.st_name);
-      if (symbol.st_shndx == SHN_UNDEF) {
+      const elf::Symbol& symbol = symbol_table[i];
+      std::string name = file.string(file.section(symbol_section->link), symbol.name);
+      if (symbol.section == elf::kUndefined) {
         resolved[i] = {static_cast<std::byte*>(resolve(name, symbols)), true};
         write_stub(memory_ + stubs + i * kStubBytes, resolved[i].address);
-      } else if (symbol.st_shndx < file.section_count() && layout.offset(symbol.st_shndx) != Layout::kNotLoaded) {
-        resolved[i] = {memory_ + layout.offset(symbol.st_shndx) + symbol.st_value, false};
-        if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC) functions_[name] = resolved[i].address;
+      } else if (symbol.section < file.section_count() && layout.offset(symbol.section) != Layout::kNotLoaded) {
+        resolved[i] = {memory_ + layout.offset(symbol.section) + symbol.value, false};
+        if (elf::type_of(symbol) == elf::kFunction) functions_[name] = resolved[i].address;
       }
       std::memcpy(memory_ + addresses + i * sizeof(void*), &resolved[i].address, sizeof(void*));
     }
 
     for (size_t i = 0; i < file.section_count(); ++i) {
-      const Elf64_Shdr& section = file.section(i);
-      if (section.sh_type != SHT_RELA || section.sh_info >= file.section_count() ||
-          layout.offset(section.sh_info) == Layout::kNotLoaded)
+      const elf::Section& section = file.section(i);
+      if (section.type != elf::kRelocations || section.info >= file.section_count() ||
+          layout.offset(section.info) == Layout::kNotLoaded)
         continue;
-      auto [relocations, count] = file.array<Elf64_Rela>(section);
+      auto [relocations, count] = file.array<elf::Relocation>(section);
       for (size_t r = 0; r < count; ++r) {
-        size_t index = ELF64_R_SYM(relocations[r].r_info);
+        size_t index = elf::symbol_of(relocations[r]);
         if (index >= symbol_count || !resolved[index].address) fail("relocation without a symbol");
         RelocationTarget target;
         target.symbol = resolved[index].address;
         target.callable = resolved[index].is_external ? memory_ + stubs + index * kStubBytes : resolved[index].address;
         target.address_slot = memory_ + addresses + index * sizeof(void*);
-        if (relocations[r].r_offset + 4 > file.section(section.sh_info).sh_size) fail("relocation out of its section");
-        apply_relocation(ELF64_R_TYPE(relocations[r].r_info), memory_ + layout.offset(section.sh_info) + relocations[r].r_offset,
-                         target, relocations[r].r_addend);
+        if (relocations[r].offset + 4 > file.section(section.info).size) fail("relocation out of its section");
+        apply_relocation(elf::type_of(relocations[r]), memory_ + layout.offset(section.info) + relocations[r].offset,
+                         target, relocations[r].addend);
       }
     }
     if (mprotect(memory_, size_, PROT_READ | PROT_EXEC) != 0) fail("memory cannot be made executable");

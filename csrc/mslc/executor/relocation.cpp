@@ -68,6 +68,7 @@ void write_stub(std::byte* stub, const void* destination) {
 
 void apply_relocation(uint32_t type, std::byte* place, const RelocationTarget& target, int64_t addend) {
   uint64_t here = address_of(place);
+  using namespace elf;
   switch (type) {
     case R_X86_64_64: return write<uint64_t>(place, address_of(target.symbol) + addend);
     case R_X86_64_PC64: return write<uint64_t>(place, address_of(target.symbol) + addend - here);
@@ -90,6 +91,7 @@ void write_stub(std::byte* stub, const void* destination) {
 
 void apply_relocation(uint32_t type, std::byte* place, const RelocationTarget& target, int64_t addend) {
   uint64_t value = address_of(target.symbol) + addend, slot = address_of(target.address_slot) + addend;
+  using namespace elf;
   switch (type) {
     case R_AARCH64_ABS64: return write<uint64_t>(place, value);
     case R_AARCH64_PREL64: return write<uint64_t>(place, value - address_of(place));

@@ -1,17 +1,17 @@
 // Relocations of this machine's ELF objects.
 #pragma once
 
-#include <elf.h>
-
 #include <cstddef>
 #include <cstdint>
+
+#include "executor/elf.h"
 
 namespace mslc {
 
 #if defined(__x86_64__)
-inline constexpr unsigned kMachine = EM_X86_64;
+inline constexpr uint16_t kMachine = elf::kX86_64;
 #elif defined(__aarch64__)
-inline constexpr unsigned kMachine = EM_AARCH64;
+inline constexpr uint16_t kMachine = elf::kAarch64;
 #else
 #error "mslc generates code for x86-64 and AArch64"
 #endif

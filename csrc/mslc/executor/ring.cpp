@@ -14,13 +14,17 @@ void mslc_switch_stack(void** from, void* to);
 void mslc_start_fiber();
 }
 
+// Begins a function that only this library calls.
+#if defined(__APPLE__)
+#define MSLC_FUNCTION(name) ".globl _" #name "\n.private_extern _" #name "\n.p2align 2\n_" #name ":\n"
+#elif defined(__x86_64__)
+#define MSLC_FUNCTION(name) ".globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n"
+#else
+#define MSLC_FUNCTION(name) ".globl " #name "\n.hidden " #name "\n.type " #name ", %function\n" #name ":\n"
+#endif
+
 #if defined(__x86_64__)
-asm(R"(
-.text
-.globl mslc_switch_stack
-.hidden mslc_switch_stack
-.type mslc_switch_stack, @function
-mslc_switch_stack:
+asm(".text\n" MSLC_FUNCTION(mslc_switch_stack) R"(
   pushq %rbp
   pushq %rbx
   pushq %r12
@@ -36,25 +40,13 @@ mslc_switch_stack:
   popq %rbx
   popq %rbp
   ret
-.size mslc_switch_stack, .-mslc_switch_stack
-.globl mslc_start_fiber
-.hidden mslc_start_fiber
-.type mslc_start_fiber, @function
-mslc_start_fiber:
+)" MSLC_FUNCTION(mslc_start_fiber) R"(
   movq %r12, %rdi
   callq *%r13
   ud2
-.size mslc_start_fiber, .-mslc_start_fiber
-.section .note.GNU-stack,"",@progbits
-.text
 )");
 #elif defined(__aarch64__)
-asm(R"(
-.text
-.globl mslc_switch_stack
-.hidden mslc_switch_stack
-.type mslc_switch_stack, %function
-mslc_switch_stack:
+asm(".text\n" MSLC_FUNCTION(mslc_switch_stack) R"(
   sub sp, sp, #160
   stp x19, x20, [sp]
   stp x21, x22, [sp, #16]
@@ -81,15 +73,10 @@ mslc_switch_stack:
   ldp d14, d15, [sp, #144]
   add sp, sp, #160
   ret
-.size mslc_switch_stack, .-mslc_switch_stack
-.globl mslc_start_fiber
-.hidden mslc_start_fiber
-.type mslc_start_fiber, %function
-mslc_start_fiber:
+)" MSLC_FUNCTION(mslc_start_fiber) R"(
   mov x0, x19
   blr x20
   brk #1
-.size mslc_start_fiber, .-mslc_start_fiber
 )");
 #endif
 

@@ -13,6 +13,7 @@
 
 #include "front/rewrites/rewrites.h"
 #include "front/stdlib_files.h"
+#include "host_triple.h"
 
 namespace mslc {
 
@@ -20,7 +21,7 @@ namespace {
 
 // C++17 with SYCL's address spaces: disjoint when named, each convertible to the unnamed one.
 std::vector<std::string> compiler_arguments(const CompileOptions& options) {
-  const std::string triple = llvm::sys::getProcessTriple();
+  const std::string triple = host_triple();
   std::vector<std::string> arguments = {
       "-triple", triple, "-aux-triple", triple,  // without -aux-triple __bf16 has no mangled name
       "-x", "c++", "-std=c++17", "-fsycl-is-device", "-fdeclspec", "-fnative-half-type",

@@ -1,5 +1,8 @@
 #include <Metal/Metal.hpp>
 
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
 #include <sys/utsname.h>
 
 #include <cstring>
@@ -26,13 +29,19 @@ using metal_software::report;
 
 namespace {
 
-// The processor's own name where the kernel tells it (x86), else its architecture.
+// The processor's own name where the system tells it (Linux: on x86), else its architecture.
 std::string cpu_name() {
+#ifdef __APPLE__
+  char name[128];
+  size_t size = sizeof name;
+  return sysctlbyname("machdep.cpu.brand_string", name, &size, nullptr, 0) == 0 ? name : "unknown CPU";
+#else
   std::ifstream cpuinfo("/proc/cpuinfo");
   for (std::string line; std::getline(cpuinfo, line);)
     if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
   utsname system;
   return uname(&system) == 0 ? system.machine : "unknown CPU";
+#endif
 }
 
 std::string text_of(const NS::Object* value) { return value->description()->utf8String(); }

@@ -79,7 +79,9 @@ Mapping map_memory(size_t length) {
     g_mapped -= bytes;
     return {};
   }
+#ifdef MADV_HUGEPAGE
   if (huge) madvise(address, bytes, MADV_HUGEPAGE);
+#endif
   return {address, bytes};
 }
 

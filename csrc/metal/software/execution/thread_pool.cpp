@@ -1,6 +1,8 @@
 #include "execution/thread_pool.h"
 
+#ifdef __linux__
 #include <sched.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,10 +14,19 @@
 namespace metal_software {
 namespace {
 
-// The cores that this process may use, or as many as OMP_NUM_THREADS says, like every other pool in the process.
-int wanted_threads() {
+// The cores that this process may use.
+int usable_cores() {
+#ifdef __linux__
   cpu_set_t cores;
-  const int available = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+#else
+  return std::max(1u, std::thread::hardware_concurrency());
+#endif
+}
+
+// All of them, or as many as OMP_NUM_THREADS says, like every other pool in the process.
+int wanted_threads() {
+  const int available = usable_cores();
   const char* const text = std::getenv("OMP_NUM_THREADS");
   const int asked = text ? std::atoi(text) : 0;
   return asked > 0 ? std::min(asked, available) : available;
