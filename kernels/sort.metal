@@ -1,6 +1,8 @@
 // Stable merge sort of dense rows. NaN counts as the greatest value.
 //
-// Every thread makes kSortItems neighbours of what two runs merge to: a binary search says where they begin in either
+// Values are compared by their keys, unsigned numbers in the same order. A threadgroup sorts a block with a bitonic
+// network; where an element stood decides between equal keys, which keeps them in order. Sorted blocks are merged:
+// every thread makes kSortItems neighbours of what two runs merge to. A binary search says where they begin in either
 // run (the "merge path"), then it takes the smaller of two heads, over and over.
 #include <metal_stdlib>
 
@@ -11,69 +13,154 @@ using namespace torch_metal;
 
 namespace torch_metal {
 
-/// Whether a comes before b.
+/// 64 bits in halves, which lanes can exchange.
+struct WideKey {
+  uint high, low;
+  friend bool operator<(WideKey a, WideKey b) { return a.high < b.high || (a.high == b.high && a.low < b.low); }
+  friend bool operator==(WideKey a, WideKey b) { return a.high == b.high && a.low == b.low; }
+};
+
 template <class T>
-inline bool before(T a, T b, bool descending) {
-  if (descending) return before(b, a, false);
-  return a < b || (b != b && a == a);
+using SortKey = conditional_t<sizeof(T) == 8, WideKey, uint>;
+
+/// A key that is less than another's if the value comes before the other. All NaN have one, and so have both zeros.
+template <class T>
+inline SortKey<T> sort_key(T value, bool descending) {
+  const uint flip = descending ? ~0u : 0;
+  if constexpr (sizeof(T) == 8) {
+    const ulong bits = ulong(value) ^ (is_signed_v<T> ? 1ul << 63 : 0);
+    return {uint(bits >> 32) ^ flip, uint(bits) ^ flip};
+  } else if constexpr (is_floating_point_v<T>) {
+    const uint bits = as_type<uint>(float(value)), magnitude = bits & 0x7fffffff;
+    const uint key = bits == magnitude ? bits | 0x80000000 : ~bits;
+    return (magnitude > 0x7f800000 ? ~0u : magnitude == 0 ? 0x80000000 : key) ^ flip;
+  } else {
+    return uint(value) ^ (is_signed_v<T> ? 0x80000000 : 0) ^ flip;
+  }
 }
-template <>
-inline bool before(bool a, bool b, bool descending) {
-  return descending ? a && !b : !a && b;
-}
-template <>
-inline bool before(bfloat a, bfloat b, bool descending) {
-  return before(float(a), float(b), descending);
-}
+
+/// One that comes after all others, or with them.
+inline void make_last(thread uint& key) { key = ~0u; }
+inline void make_last(thread WideKey& key) { key = {~0u, ~0u}; }
+
+/// Dense elements by their keys.
+template <class T>
+struct KeysOf {
+  device const T* values;
+  bool descending;
+  SortKey<T> operator[](uint i) const { return sort_key(values[i], descending); }
+};
 
 /// How many of the first `count` elements that two sorted runs merge to are of the first. Its equals come first.
 template <class Keys>
-inline uint taken_from_first(Keys first, uint first_size, Keys second, uint second_size, uint count, bool descending) {
+inline uint taken_from_first(Keys first, uint first_size, Keys second, uint second_size, uint count) {
   uint low = count > second_size ? count - second_size : 0, high = min(count, first_size);
   while (low < high) {
     const uint probe = low + (high - low) / 2;
-    const bool enough = before(second[count - 1 - probe], first[probe], descending);
+    const bool enough = second[count - 1 - probe] < first[probe];
     high = enough ? probe : high;
     low = enough ? low : probe + 1;
   }
   return low;
 }
 
-/// Some elements, and where they were.
-template <class T>
-struct Items {
-  T keys[kSortItems];
-  uint places[kSortItems];
+inline ushort of_lane(ushort value, ushort lane) { return simd_shuffle(value, lane); }
+inline uint of_lane(uint value, ushort lane) { return simd_shuffle(value, lane); }
+inline WideKey of_lane(WideKey key, ushort lane) { return {of_lane(key.high, lane), of_lane(key.low, lane)}; }
 
-  /// Stable: neighbours change places only if they must, those from `size` on never.
-  void sort(uint size, bool descending) {
+/// A block between two steps: item by item, so that threads are neighbours.
+template <class Key>
+struct BlockMemory {
+  Key keys[kSortBlock];
+  ushort places[kSortBlock];
+};
+
+/// Some elements of a block, by their keys, and where they were. Number e of the block is item e % kSortItems of thread
+/// e / kSortItems.
+template <class Key>
+struct Items {
+  Key keys[kSortItems];
+  ushort places[kSortItems];
+
+  /// Takes another element in place of number i if it comes before that, or, for `upper`, if it does not.
+  void meet(uint i, Key key, ushort place, bool upper) {
+    const bool first = key < keys[i] || (key == keys[i] && place < places[i]);
+    keys[i] = first != upper ? key : keys[i];
+    places[i] = first != upper ? place : places[i];
+  }
+
+  /// Element e meets e ^ mask, in a SIMD-group: the one that comes first goes to the lower of the two.
+  template <uint mask>
+  void meet(ushort lane) {
+    constexpr uint item_mask = mask % kSortItems, lane_mask = mask / kSortItems;
+    const Items before = *this;
 #pragma unroll
-    for (uint round = 0; round < kSortItems; ++round) {
-#pragma unroll
-      for (uint i = round % 2; i + 1 < kSortItems; i += 2) {
-        const T a = keys[i], b = keys[i + 1];
-        const uint place_a = places[i], place_b = places[i + 1];
-        const bool swap = place_b < size && before(b, a, descending);
-        keys[i] = swap ? b : a;
-        keys[i + 1] = swap ? a : b;
-        places[i] = swap ? place_b : place_a;
-        places[i + 1] = swap ? place_a : place_b;
+    for (uint i = 0; i < kSortItems; ++i) {
+      const uint other = i ^ item_mask;
+      if constexpr (lane_mask > 0) {
+        const bool upper = lane & lane_mask & ~(lane_mask / 2);
+        const ushort other_lane = lane ^ lane_mask;
+        meet(i, of_lane(before.keys[other], other_lane), of_lane(before.places[other], other_lane), upper);
+      } else if (i < other) {
+        meet(i, before.keys[other], before.places[other], false);
+        const bool moved = places[i] != before.places[i];
+        keys[other] = moved ? before.keys[i] : before.keys[other];
+        places[other] = moved ? before.places[i] : before.places[other];
       }
     }
   }
 
+  /// The same across a threadgroup. An element that is missing would come last.
+  void meet(uint mask, threadgroup BlockMemory<Key>& memory, uint thread_index, uint threads) {
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    store(memory, thread_index, threads);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    const uint item_mask = mask % kSortItems, other = thread_index ^ mask / kSortItems;
+    if (other >= threads) return;
+    for (uint i = 0; i < kSortItems; ++i) {
+      const uint at = (i ^ item_mask) * threads + other;
+      meet(i, memory.keys[at], memory.places[at], other < thread_index);
+    }
+  }
+
+  void store(threadgroup BlockMemory<Key>& memory, uint thread_index, uint threads) {
+    for (uint i = 0; i < kSortItems; ++i) {
+      memory.keys[i * threads + thread_index] = keys[i];
+      memory.places[i * threads + thread_index] = places[i];
+    }
+  }
+
+  /// Sorts runs of 2 * stride elements of which each rises and then falls, or the like.
+  template <uint stride>
+  void sort_bitonic(ushort lane) {
+    if constexpr (stride > 0) {
+      meet<stride>(lane);
+      sort_bitonic<stride / 2>(lane);
+    }
+  }
+
+  /// Sorts runs of kSortRun elements that consist of sorted runs of `width`.
+  template <uint width = 1>
+  void sort_runs(ushort lane) {
+    if constexpr (width < kSortRun) {
+      meet<2 * width - 1>(lane);
+      sort_bitonic<width / 2>(lane);
+      sort_runs<2 * width>(lane);
+    }
+  }
+
   /// Those from number `at` on of what the neighbouring runs [0, middle) and [middle, end) merge to.
-  void merge(threadgroup const T* runs, uint middle, uint end, uint at, bool descending) {
-    uint a = taken_from_first(runs, middle, runs + middle, end - middle, at, descending), b = middle + at - a;
-    T key_a = runs[min(a, end - 1)], key_b = runs[min(b, end - 1)];
+  void merge(threadgroup const Key* runs, uint middle, uint end, uint at) {
+    uint a = taken_from_first(runs, middle, runs + middle, end - middle, at), b = middle + at - a;
+    Key key_a = runs[min(a, end - 1)], key_b = runs[min(b, end - 1)];
 #pragma unroll
     for (uint i = 0; i < kSortItems; ++i) {
-      const bool second = a >= middle || (b < end && before(key_b, key_a, descending));
+      const bool second = a >= middle || (b < end && key_b < key_a);
       keys[i] = second ? key_b : key_a;
-      places[i] = second ? b : a;
+      places[i] = ushort(second ? b : a);
       a += second ? 0 : 1;
       b += second ? 1 : 0;
-      const T next = runs[min(second ? b : a, end - 1)];
+      const Key next = runs[min(second ? b : a, end - 1)];
       key_a = second ? key_a : next;
       key_b = second ? next : key_b;
     }
@@ -87,39 +174,32 @@ template <class T, class Place>
 kernel void sort_blocks(device const T* x [[buffer(0)]], device T* values [[buffer(1)]],
                         device Place* indices [[buffer(2)]], constant SortParams& p [[buffer(3)]],
                         uint2 group [[threadgroup_position_in_grid]], uint thread_index [[thread_index_in_threadgroup]],
-                        uint2 threads [[threads_per_threadgroup]]) {
-  threadgroup T keys[2][kSortBlock];
-  threadgroup ushort places[2][kSortBlock];
-  const uint begin = group.x * kSortBlock, size = min(uint(kSortBlock), p.size - begin), at = thread_index * kSortItems;
+                        ushort lane [[thread_index_in_simdgroup]], uint2 threads [[threads_per_threadgroup]]) {
+  using Key = SortKey<T>;
+  threadgroup BlockMemory<Key> memory;
+  const uint begin = group.x * kSortBlock, size = min(uint(kSortBlock), p.size - begin);
   x += ulong(group.y) * p.size + begin;
-  Items<T> items;
-  for (uint i = 0; i < kSortItems; ++i) {
-    items.keys[i] = x[min(at + i, size - 1)];
-    items.places[i] = at + i;
+  Items<Key> items;
+  for (uint i = 0; i < kSortItems; ++i) {  // in any order: they know their places
+    const uint place = i * threads.x + thread_index;
+    make_last(items.keys[i]);
+    if (place < size) items.keys[i] = sort_key(x[place], p.descending);
+    items.places[i] = ushort(place);
   }
-  items.sort(size, p.descending);
-  for (uint i = 0; i < kSortItems; ++i) {
-    keys[0][at + i] = items.keys[i];
-    places[0][at + i] = ushort(items.places[i]);
+  items.sort_runs(lane);
+  for (uint width = kSortRun; width < threads.x * kSortItems; width *= 2) {
+    items.meet(2 * width - 1, memory, thread_index, threads.x);
+    for (uint stride = width / 2; stride >= kSortRun; stride /= 2) items.meet(stride, memory, thread_index, threads.x);
+    items.template sort_bitonic<kSortRun / 2>(lane);
   }
-  uint from = 0;
-  for (uint width = kSortItems; width < size; width *= 2) {
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (at < size) {
-      const uint pair = at / (2 * width) * (2 * width), end = min(2 * width, size - pair);
-      items.merge(&keys[from][pair], min(width, end), end, at - pair, p.descending);
-      for (uint i = 0; i < kSortItems; ++i) {
-        keys[1 - from][at + i] = items.keys[i];
-        places[1 - from][at + i] = places[from][min(pair + items.places[i], size - 1)];
-      }
-    }
-    from = 1 - from;
-  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  items.store(memory, thread_index, threads.x);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   const ulong out = ulong(group.y) * p.out_size + group.x * p.kept;
   for (uint i = thread_index; i < min(size, p.kept); i += threads.x) {
-    values[out + i] = keys[from][i];
-    indices[out + i] = Place(begin + places[from][i]);
+    const uint place = memory.places[i % kSortItems * threads.x + i / kSortItems];
+    values[out + i] = x[place];
+    indices[out + i] = Place(begin + place);
   }
 }
 
@@ -129,7 +209,8 @@ kernel void sort_merge(device const T* x [[buffer(0)]], device const From* place
                        device T* values [[buffer(2)]], device To* indices [[buffer(3)]],
                        constant SortParams& p [[buffer(4)]], uint2 group [[threadgroup_position_in_grid]],
                        uint thread_index [[thread_index_in_threadgroup]], uint2 threads [[threads_per_threadgroup]]) {
-  threadgroup T keys[kSortBlock], merged[kSortBlock];
+  using Key = SortKey<T>;
+  threadgroup Key keys[kSortBlock];
   threadgroup ushort sources[kSortBlock];
   const uint pair = group.x / p.tiles, begin = (group.x - pair * p.tiles) * kSortBlock;
   const uint first = pair * 2 * p.width, second = min(first + p.width, p.size);
@@ -138,27 +219,25 @@ kernel void sort_merge(device const T* x [[buffer(0)]], device const From* place
   if (begin >= end) return;
   x += ulong(group.y) * p.size;
   places += ulong(group.y) * p.size;
-  const uint a = taken_from_first(x + first, first_size, x + second, second_size, begin, p.descending);
-  const uint a_end = taken_from_first(x + first, first_size, x + second, second_size, end, p.descending);
+  const KeysOf<T> first_keys{x + first, bool(p.descending)}, second_keys{x + second, bool(p.descending)};
+  const uint a = taken_from_first(first_keys, first_size, second_keys, second_size, begin);
+  const uint a_end = taken_from_first(first_keys, first_size, second_keys, second_size, end);
   const uint size = end - begin, middle = a_end - a, b = begin - a;
   for (uint i = thread_index; i < size; i += threads.x) {
-    keys[i] = x[i < middle ? first + a + i : second + b + i - middle];
+    keys[i] = i < middle ? first_keys[a + i] : second_keys[b + i - middle];
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
   const uint at = thread_index * kSortItems;
   if (at < size) {
-    Items<T> items;
-    items.merge(keys, middle, size, at, p.descending);
-    for (uint i = 0; i < kSortItems; ++i) {
-      merged[at + i] = items.keys[i];
-      sources[at + i] = ushort(items.places[i]);
-    }
+    Items<Key> items;
+    items.merge(keys, middle, size, at);
+    for (uint i = 0; i < kSortItems; ++i) sources[at + i] = items.places[i];
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
   const ulong out = ulong(group.y) * p.out_size + pair * p.kept + begin;
   for (uint i = thread_index; i < size; i += threads.x) {
-    const uint source = sources[i];
-    values[out + i] = merged[i];
-    indices[out + i] = To(places[source < middle ? first + a + source : second + b + source - middle]);
+    const uint source = sources[i], from = source < middle ? first + a + source : second + b + source - middle;
+    values[out + i] = x[from];
+    indices[out + i] = To(places[from]);
   }
 }

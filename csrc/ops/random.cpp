@@ -146,7 +146,7 @@ void multinomial_kernel(at::Tensor& result, const at::Tensor& self, int64_t samp
 /// kernel that needs no memory but the result.
 at::Tensor& randperm_out(int64_t n, Generator generator, at::Tensor& out) {
   TORCH_CHECK(n >= 0, "n must be non-negative, got", n);
-  at::native::check_supported_max_int_with_precision(n, out);
+  if (out.scalar_type() != at::kLong) at::native::check_supported_max_int_with_precision(n, out);  // makes a tensor
   at::native::resize_output(out, {n});
   if (n == 0) return out;
   constexpr int64_t kFew = 1 << 12, kMost = int64_t{1} << 30;
@@ -164,7 +164,10 @@ at::Tensor& randperm_out(int64_t n, Generator generator, at::Tensor& out) {
   }
   const at::Tensor keys = at::empty({n}, out.options().dtype(at::kLong));
   keys.random_(std::numeric_limits<int64_t>::min(), std::nullopt, generator);
-  return out.copy_(keys.argsort());
+  const bool is_order = out.scalar_type() == at::kLong && out.is_contiguous();
+  at::Tensor sorted = at::empty_like(keys), order = is_order ? out : at::empty_like(keys);
+  at::sort_out(sorted, order, keys);
+  return is_order ? out : out.copy_(order);
 }
 
 std::tuple<at::Tensor, at::Tensor> native_dropout(const at::Tensor& input, double p, std::optional<bool> train) {

@@ -8,8 +8,9 @@
 namespace torch_metal {
 
 enum : uint32_t {
-  kSortBlock = 1024,  // elements that a threadgroup orders in its own memory
-  kSortItems = 8      // elements of it that a thread orders
+  kSortBlock = 1024,   // elements that a threadgroup orders in its own memory
+  kSortItems = 8,      // elements of it that a thread orders
+  kSortRun = 256       // elements of it that a SIMD-group orders in registers
 };
 
 /// Dense rows; each is sorted by itself. A row comes in as sorted runs of `width` elements and goes out as fewer of
