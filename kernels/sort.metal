@@ -16,8 +16,8 @@ namespace torch_metal {
 /// 64 bits in halves, which lanes can exchange.
 struct WideKey {
   uint high, low;
-  friend bool operator<(WideKey a, WideKey b) { return a.high < b.high || (a.high == b.high && a.low < b.low); }
-  friend bool operator==(WideKey a, WideKey b) { return a.high == b.high && a.low == b.low; }
+  friend bool operator<(WideKey a, WideKey b) { return (a.high < b.high) | ((a.high == b.high) & (a.low < b.low)); }
+  friend bool operator==(WideKey a, WideKey b) { return (a.high == b.high) & (a.low == b.low); }
 };
 
 template <class T>
@@ -84,7 +84,7 @@ struct Items {
 
   /// Takes another element in place of number i if it comes before that, or, for `upper`, if it does not.
   void meet(uint i, Key key, ushort place, bool upper) {
-    const bool first = key < keys[i] || (key == keys[i] && place < places[i]);
+    const bool first = (key < keys[i]) | ((key == keys[i]) & (place < places[i]));
     keys[i] = first != upper ? key : keys[i];
     places[i] = first != upper ? place : places[i];
   }
