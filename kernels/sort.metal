@@ -13,15 +13,14 @@ using namespace torch_metal;
 
 namespace torch_metal {
 
-/// 64 bits in halves, which lanes can exchange.
-struct WideKey {
-  uint high, low;
-  friend bool operator<(WideKey a, WideKey b) { return (a.high < b.high) | ((a.high == b.high) & (a.low < b.low)); }
-  friend bool operator==(WideKey a, WideKey b) { return (a.high == b.high) & (a.low == b.low); }
-};
-
+/// 64 bits are in halves, which lanes can exchange: the low one is x.
 template <class T>
-using SortKey = conditional_t<sizeof(T) == 8, WideKey, uint>;
+using SortKey = conditional_t<sizeof(T) == 8, uint2, uint>;
+
+inline bool equal(uint a, uint b) { return a == b; }
+inline bool equal(uint2 a, uint2 b) { return all(a == b); }
+inline bool less(uint a, uint b) { return a < b; }
+inline bool less(uint2 a, uint2 b) { return (a.y < b.y) | ((a.y == b.y) & (a.x < b.x)); }
 
 /// A key that is less than another's if the value comes before the other. All NaN have one, and so have both zeros.
 template <class T>
@@ -29,7 +28,7 @@ inline SortKey<T> sort_key(T value, bool descending) {
   const uint flip = descending ? ~0u : 0;
   if constexpr (sizeof(T) == 8) {
     const ulong bits = ulong(value) ^ (is_signed_v<T> ? 1ul << 63 : 0);
-    return {uint(bits >> 32) ^ flip, uint(bits) ^ flip};
+    return as_type<uint2>(bits) ^ flip;
   } else if constexpr (is_floating_point_v<T>) {
     const uint bits = as_type<uint>(float(value)), magnitude = bits & 0x7fffffff;
     const uint key = bits == magnitude ? bits | 0x80000000 : ~bits;
@@ -38,10 +37,6 @@ inline SortKey<T> sort_key(T value, bool descending) {
     return uint(value) ^ (is_signed_v<T> ? 0x80000000 : 0) ^ flip;
   }
 }
-
-/// One that comes after all others, or with them.
-inline void make_last(thread uint& key) { key = ~0u; }
-inline void make_last(thread WideKey& key) { key = {~0u, ~0u}; }
 
 /// Dense elements by their keys.
 template <class T>
@@ -57,16 +52,12 @@ inline uint taken_from_first(Keys first, uint first_size, Keys second, uint seco
   uint low = count > second_size ? count - second_size : 0, high = min(count, first_size);
   while (low < high) {
     const uint probe = low + (high - low) / 2;
-    const bool enough = second[count - 1 - probe] < first[probe];
+    const bool enough = less(second[count - 1 - probe], first[probe]);
     high = enough ? probe : high;
     low = enough ? low : probe + 1;
   }
   return low;
 }
-
-inline ushort of_lane(ushort value, ushort lane) { return simd_shuffle(value, lane); }
-inline uint of_lane(uint value, ushort lane) { return simd_shuffle(value, lane); }
-inline WideKey of_lane(WideKey key, ushort lane) { return {of_lane(key.high, lane), of_lane(key.low, lane)}; }
 
 /// A block between two steps: item by item, so that threads are neighbours.
 template <class Key>
@@ -84,7 +75,7 @@ struct Items {
 
   /// Takes another element in place of number i if it comes before that, or, for `upper`, if it does not.
   void meet(uint i, Key key, ushort place, bool upper) {
-    const bool first = (key < keys[i]) | ((key == keys[i]) & (place < places[i]));
+    const bool first = less(key, keys[i]) | (equal(key, keys[i]) & (place < places[i]));
     keys[i] = first != upper ? key : keys[i];
     places[i] = first != upper ? place : places[i];
   }
@@ -100,7 +91,7 @@ struct Items {
       if constexpr (lane_mask > 0) {
         const bool upper = lane & lane_mask & ~(lane_mask / 2);
         const ushort other_lane = lane ^ lane_mask;
-        meet(i, of_lane(before.keys[other], other_lane), of_lane(before.places[other], other_lane), upper);
+        meet(i, simd_shuffle(before.keys[other], other_lane), simd_shuffle(before.places[other], other_lane), upper);
       } else if (i < other) {
         meet(i, before.keys[other], before.places[other], false);
         const bool moved = places[i] != before.places[i];
@@ -155,7 +146,7 @@ struct Items {
     Key key_a = runs[min(a, end - 1)], key_b = runs[min(b, end - 1)];
 #pragma unroll
     for (uint i = 0; i < kSortItems; ++i) {
-      const bool second = a >= middle || (b < end && key_b < key_a);
+      const bool second = a >= middle || (b < end && less(key_b, key_a));
       keys[i] = second ? key_b : key_a;
       places[i] = ushort(second ? b : a);
       a += second ? 0 : 1;
@@ -182,8 +173,7 @@ kernel void sort_blocks(device const T* x [[buffer(0)]], device T* values [[buff
   Items<Key> items;
   for (uint i = 0; i < kSortItems; ++i) {  // in any order: they know their places
     const uint place = i * threads.x + thread_index;
-    make_last(items.keys[i]);
-    if (place < size) items.keys[i] = sort_key(x[place], p.descending);
+    items.keys[i] = place < size ? sort_key(x[place], p.descending) : Key(~0u);
     items.places[i] = ushort(place);
   }
   items.sort_runs(lane);
