@@ -18,7 +18,7 @@ template <class T>
 using SortKey = conditional_t<sizeof(T) == 8, uint2, uint>;
 
 inline bool equal(uint a, uint b) { return a == b; }
-inline bool equal(uint2 a, uint2 b) { return all(a == b); }
+inline bool equal(uint2 a, uint2 b) { return (a.x == b.x) & (a.y == b.y); }
 inline bool less(uint a, uint b) { return a < b; }
 inline bool less(uint2 a, uint2 b) { return (a.y < b.y) | ((a.y == b.y) & (a.x < b.x)); }
 
