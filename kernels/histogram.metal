@@ -42,6 +42,19 @@ kernel void refine_places(device long* places [[buffer(0)]], device const T* x [
   places[i] = place * p.bins + min(bin, p.bins - 1);
 }
 
+/// Counts the values from `begin` to `end` in a threadgroup's memory.
+template <class T>
+static void count_range(threadgroup atomic_uint* own, uint bins, device const T* values, ulong begin, ulong end,
+                        uint thread_index, uint threads) {
+  for (uint bin = thread_index; bin < bins; bin += threads) atomic_store_explicit(&own[bin], 0, memory_order_relaxed);
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  for (ulong i = begin + thread_index; i < end; i += threads) {
+    const long value = values[i];
+    if (value >= 0) atomic_fetch_add_explicit(&own[value], 1, memory_order_relaxed);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+}
+
 /// Few counts are kept in the threadgroup's memory and added to the others' at its end.
 template <class T>
 kernel void count_values(device const T* values [[buffer(0)]], device atomic_uint* counts [[buffer(1)]],
@@ -49,16 +62,9 @@ kernel void count_values(device const T* values [[buffer(0)]], device atomic_uin
                          uint thread_index [[thread_index_in_threadgroup]],
                          uint threads [[threads_per_threadgroup]]) {
   threadgroup atomic_uint own[kGroupBins];
-  const bool few = p.bins <= kGroupBins;
   const ulong begin = group * p.group_size, end = min(begin + p.group_size, p.size);
-  if (few) {
-    for (uint bin = thread_index; bin < p.bins; bin += threads) atomic_store_explicit(&own[bin], 0, memory_order_relaxed);
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    for (ulong i = begin + thread_index; i < end; i += threads) {
-      const long value = values[i];
-      if (value >= 0) atomic_fetch_add_explicit(&own[value], 1, memory_order_relaxed);
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (p.bins <= kGroupBins) {
+    count_range(own, p.bins, values, begin, end, thread_index, threads);
     for (uint bin = thread_index; bin < p.bins; bin += threads) {
       const uint count = atomic_load_explicit(&own[bin], memory_order_relaxed);
       if (count > 0) atomic_fetch_add_explicit(&counts[bin], count, memory_order_relaxed);
@@ -68,5 +74,17 @@ kernel void count_values(device const T* values [[buffer(0)]], device atomic_uin
       const long value = values[i];
       if (value >= 0) atomic_fetch_add_explicit(&counts[value], 1, memory_order_relaxed);
     }
+  }
+}
+
+/// The same where one threadgroup counts all, and few bins.
+template <class T>
+kernel void count_few_values(device const T* values [[buffer(0)]], device long* counts [[buffer(1)]],
+                             constant CountParams& p [[buffer(2)]], uint thread_index [[thread_index_in_threadgroup]],
+                             uint threads [[threads_per_threadgroup]]) {
+  threadgroup atomic_uint own[kGroupBins];
+  count_range(own, p.bins, values, 0, p.size, thread_index, threads);
+  for (uint bin = thread_index; bin < p.bins; bin += threads) {
+    counts[bin] = atomic_load_explicit(&own[bin], memory_order_relaxed);
   }
 }

@@ -38,13 +38,19 @@ Tensor places_of(const Tensor& points, TensorList edges, BinSearch search) {
 Tensor counts_of(const Tensor& values, int64_t bins) {
   const int64_t size = values.numel();
   TORCH_CHECK_NOT_IMPLEMENTED(size < (int64_t{1} << 32), "metal: counts of more than 2^32 values");
-  const Tensor counts = at::zeros({bins}, values.options().dtype(at::kInt));  // the device has no 64-bit atomics
-  if (size == 0 || bins == 0) return counts.to(at::kLong);
+  if (size == 0 || bins == 0) return at::zeros({bins}, values.options().dtype(at::kLong));
   constexpr uint64_t kThreads = 256, kMaxGroups = 256;
   // A group has a good deal more values than counts of its own.
   const uint64_t least = std::max(4 * kThreads, 32 * std::min<uint64_t>(bins, kGroupBins));
   const uint64_t groups = std::min<uint64_t>(kMaxGroups, (size + least - 1) / least);
   const CountParams params{uint64_t(size), (size + groups - 1) / groups, uint64_t(bins)};
+  if (groups == 1 && bins <= kGroupBins) {
+    const Tensor counts = at::empty({bins}, values.options().dtype(at::kLong));
+    launch_groups(kernel("histogram", "count_few_values", {metal_type(values.scalar_type())}), {1}, {kThreads},
+                  values.contiguous(), counts, params);
+    return counts;
+  }
+  const Tensor counts = at::zeros({bins}, values.options().dtype(at::kInt));  // the device has no 64-bit atomics
   launch_groups(kernel("histogram", "count_values", {metal_type(values.scalar_type())}), {groups}, {kThreads},
                 values.contiguous(), counts, params);
   return counts.to(at::kLong).bitwise_and_(0xffffffff);
