@@ -4,6 +4,8 @@
 // network; where an element stood decides between equal keys, which keeps them in order. Sorted blocks are merged:
 // every thread makes kSortItems neighbours of what two runs merge to. A binary search says where they begin in either
 // run (the "merge path"), then it takes the smaller of two heads, over and over.
+#include <c10/metal/random.h>
+
 #include <metal_stdlib>
 
 #include "sort_params.h"
@@ -64,6 +66,9 @@ template <class Key>
 struct BlockMemory {
   Key keys[kSortBlock];
   ushort places[kSortBlock];
+
+  /// Where number e was.
+  uint place_of(uint e, uint threads) const threadgroup { return places[e % kSortItems * threads + e / kSortItems]; }
 };
 
 /// Some elements of a block, by their keys, and where they were. Number e of the block is item e % kSortItems of thread
@@ -160,6 +165,21 @@ struct Items {
 
 }  // namespace torch_metal
 
+/// Sorts a block whose elements its threads have, in any order, and leaves it in memory.
+template <class Key>
+inline void sort_block(thread Items<Key>& items, threadgroup BlockMemory<Key>& memory, uint thread_index, uint threads,
+                       ushort lane) {
+  items.sort_runs(lane);
+  for (uint width = kSortRun; width < threads * kSortItems; width *= 2) {
+    items.meet(2 * width - 1, memory, thread_index, threads);
+    for (uint stride = width / 2; stride >= kSortRun; stride /= 2) items.meet(stride, memory, thread_index, threads);
+    items.template sort_bitonic<kSortRun / 2>(lane);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  items.store(memory, thread_index, threads);
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+}
+
 /// Sorts blocks of kSortBlock elements: one threadgroup for each block (x) of each row (y).
 template <class T, class Place>
 kernel void sort_blocks(device const T* x [[buffer(0)]], device T* values [[buffer(1)]],
@@ -171,26 +191,39 @@ kernel void sort_blocks(device const T* x [[buffer(0)]], device T* values [[buff
   const uint begin = group.x * kSortBlock, size = min(uint(kSortBlock), p.size - begin);
   x += ulong(group.y) * p.size + begin;
   Items<Key> items;
-  for (uint i = 0; i < kSortItems; ++i) {  // in any order: they know their places
+  for (uint i = 0; i < kSortItems; ++i) {
     const uint place = i * threads.x + thread_index;
     items.keys[i] = place < size ? sort_key(x[place], p.descending) : Key(~0u);
     items.places[i] = ushort(place);
   }
-  items.sort_runs(lane);
-  for (uint width = kSortRun; width < threads.x * kSortItems; width *= 2) {
-    items.meet(2 * width - 1, memory, thread_index, threads.x);
-    for (uint stride = width / 2; stride >= kSortRun; stride /= 2) items.meet(stride, memory, thread_index, threads.x);
-    items.template sort_bitonic<kSortRun / 2>(lane);
-  }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  items.store(memory, thread_index, threads.x);
-  threadgroup_barrier(mem_flags::mem_threadgroup);
+  sort_block(items, memory, thread_index, threads.x, lane);
   const ulong out = ulong(group.y) * p.out_size + group.x * p.kept;
   for (uint i = thread_index; i < min(size, p.kept); i += threads.x) {
-    const uint place = memory.places[i % kSortItems * threads.x + i / kSortItems];
+    const uint place = memory.place_of(i, threads.x);
     values[out + i] = x[place];
     indices[out + i] = Place(begin + place);
   }
+}
+
+/// The numbers below `size`, at most kSortBlock, in the order of random keys: one threadgroup. Of two equal keys further
+/// random bits decide, which are above the place.
+template <class T>
+kernel void random_order(device T* out [[buffer(0)]], constant RandomOrderParams& p [[buffer(1)]],
+                         uint thread_index [[thread_position_in_grid]], ushort lane [[thread_index_in_simdgroup]],
+                         uint threads [[threads_per_grid]]) {
+  threadgroup BlockMemory<uint> memory;
+  Items<uint> items;
+  const long counter = p.offset + kRandomOrderDraws * thread_index;
+  const uint4 more = c10::metal::philox4::rand(p.seed, counter);
+  for (uint i = 0; i < kSortItems; ++i) {
+    const uint4 words = c10::metal::philox4::rand(p.seed, counter + 1 + i / 4);
+    const uint place = i * threads + thread_index;
+    const ushort bits = more[i / 2] >> 16 * (i % 2);
+    items.keys[i] = place < p.size ? words[i % 4] : ~0u;
+    items.places[i] = (place < p.size ? bits & ~(kSortBlock - 1) : ~(kSortBlock - 1)) | place;
+  }
+  sort_block(items, memory, thread_index, threads, lane);
+  for (uint i = thread_index; i < p.size; i += threads) out[i] = T(memory.place_of(i, threads) % kSortBlock);
 }
 
 /// Merges pairs of runs: one threadgroup for each tile of kSortBlock elements that go out (x) of each row (y).

@@ -12,7 +12,9 @@
 
 #include "histogram_params.h"
 #include "ops/registration.h"
+#include "runtime/host_route.h"
 #include "runtime/launch.h"
+#include "runtime/operator_wait.h"
 
 namespace torch_metal {
 namespace {
@@ -82,6 +84,14 @@ void count_points(const Tensor& self, const OptionalTensor& weight, bool density
   if (density) make_density(hist, edges);
 }
 
+/// For a caller that is going to wait for them: the host looks through few numbers sooner than a kernel is started.
+std::tuple<Tensor, Tensor> aminmax_now(const Tensor& values) {
+  constexpr int64_t kFew = 1 << 12;
+  if (values.numel() > kFew) return at::aminmax(values);
+  wait_for_operator();
+  return at::aminmax(cpu_alias(values));
+}
+
 Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minlength) {
   TORCH_CHECK(minlength >= 0, "minlength should be >= 0");
   TORCH_CHECK(self.dim() == 1 && at::isIntegralType(self.scalar_type(), /*includeBool=*/false),
@@ -90,7 +100,7 @@ Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minle
   TORCH_CHECK(!weighted || weights->sizes() == self.sizes(), "weights should be 1-d and have the same length as input");
   int64_t bins = minlength;
   if (self.numel() > 0) {
-    const auto [low, high] = at::aminmax(self);
+    const auto [low, high] = aminmax_now(self);
     TORCH_CHECK(low.item<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs.");
     bins = std::max(bins, high.item<int64_t>() + 1);
   }

@@ -24,4 +24,13 @@ struct SortParams {
   uint32_t descending;
 };
 
+enum : uint32_t { kRandomOrderDraws = 1 + kSortItems / 4 };  // counters that a thread draws from
+
+/// A random permutation of few numbers.
+struct RandomOrderParams {
+  int64_t seed;
+  int64_t offset;
+  uint32_t size;
+};
+
 }  // namespace torch_metal
