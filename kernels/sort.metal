@@ -126,22 +126,30 @@ struct Items {
     }
   }
 
-  /// Sorts runs of 2 * stride elements of which each rises and then falls, or the like.
-  template <uint stride>
-  void sort_bitonic(ushort lane) {
+  /// Sorts runs of 2 * distance elements of which each rises and then falls, or the like.
+  template <uint stride = kSortRun / 2>
+  void sort_bitonic(uint distance, ushort lane) {
     if constexpr (stride > 0) {
-      meet<stride>(lane);
-      sort_bitonic<stride / 2>(lane);
+      if (stride <= distance) meet<stride>(lane);
+      sort_bitonic<stride / 2>(distance, lane);
     }
   }
 
-  /// Sorts runs of kSortRun elements that consist of sorted runs of `width`.
-  template <uint width = 1>
+  /// Every second run of `width` elements meets the one before it, backwards: together they rise and then fall.
+  template <uint of = 1>
+  void meet_backwards(uint width, ushort lane) {
+    if constexpr (of < kSortRun) {
+      if (of == width) return meet<2 * of - 1>(lane);
+      meet_backwards<2 * of>(width, lane);
+    }
+  }
+
+  /// Sorts runs of kSortRun elements. A loop, so that the code for each distance is there once.
   void sort_runs(ushort lane) {
-    if constexpr (width < kSortRun) {
-      meet<2 * width - 1>(lane);
-      sort_bitonic<width / 2>(lane);
-      sort_runs<2 * width>(lane);
+#pragma clang loop unroll(disable)
+    for (uint width = 1; width < kSortRun; width *= 2) {
+      meet_backwards(width, lane);
+      sort_bitonic(width / 2, lane);
     }
   }
 
@@ -173,7 +181,7 @@ inline void sort_block(thread Items<Key>& items, threadgroup BlockMemory<Key>& m
   for (uint width = kSortRun; width < threads * kSortItems; width *= 2) {
     items.meet(2 * width - 1, memory, thread_index, threads);
     for (uint stride = width / 2; stride >= kSortRun; stride /= 2) items.meet(stride, memory, thread_index, threads);
-    items.template sort_bitonic<kSortRun / 2>(lane);
+    items.sort_bitonic(kSortRun / 2, lane);
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
   items.store(memory, thread_index, threads);
