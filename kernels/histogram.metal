@@ -42,15 +42,16 @@ kernel void refine_places(device long* places [[buffer(0)]], device const T* x [
   places[i] = place * p.bins + min(bin, p.bins - 1);
 }
 
-/// Counts the values from `begin` to `end` in a threadgroup's memory.
+/// Counts the values from `begin` to `end` in a threadgroup's memory, atomically only where threads may meet.
 template <class T>
-static void count_range(threadgroup atomic_uint* own, uint bins, device const T* values, ulong begin, ulong end,
+static void count_range(threadgroup uint* own, uint bins, device const T* values, ulong begin, ulong end,
                         uint thread_index, uint threads) {
-  for (uint bin = thread_index; bin < bins; bin += threads) atomic_store_explicit(&own[bin], 0, memory_order_relaxed);
+  for (uint bin = thread_index; bin < bins; bin += threads) own[bin] = 0;
   threadgroup_barrier(mem_flags::mem_threadgroup);
   for (ulong i = begin + thread_index; i < end; i += threads) {
     const long value = values[i];
-    if (value >= 0) atomic_fetch_add_explicit(&own[value], 1, memory_order_relaxed);
+    if (value < 0) continue;
+    atomic_fetch_add_explicit(reinterpret_cast<threadgroup atomic_uint*>(&own[value]), 1, memory_order_relaxed);
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
 }
@@ -61,12 +62,12 @@ kernel void count_values(device const T* values [[buffer(0)]], device atomic_uin
                          constant CountParams& p [[buffer(2)]], uint group [[threadgroup_position_in_grid]],
                          uint thread_index [[thread_index_in_threadgroup]],
                          uint threads [[threads_per_threadgroup]]) {
-  threadgroup atomic_uint own[kGroupBins];
+  threadgroup uint own[kGroupBins];
   const ulong begin = group * p.group_size, end = min(begin + p.group_size, p.size);
   if (p.bins <= kGroupBins) {
     count_range(own, p.bins, values, begin, end, thread_index, threads);
     for (uint bin = thread_index; bin < p.bins; bin += threads) {
-      const uint count = atomic_load_explicit(&own[bin], memory_order_relaxed);
+      const uint count = own[bin];
       if (count > 0) atomic_fetch_add_explicit(&counts[bin], count, memory_order_relaxed);
     }
   } else {
@@ -82,9 +83,7 @@ template <class T>
 kernel void count_few_values(device const T* values [[buffer(0)]], device long* counts [[buffer(1)]],
                              constant CountParams& p [[buffer(2)]], uint thread_index [[thread_index_in_threadgroup]],
                              uint threads [[threads_per_threadgroup]]) {
-  threadgroup atomic_uint own[kGroupBins];
+  threadgroup uint own[kGroupBins];
   count_range(own, p.bins, values, 0, p.size, thread_index, threads);
-  for (uint bin = thread_index; bin < p.bins; bin += threads) {
-    counts[bin] = atomic_load_explicit(&own[bin], memory_order_relaxed);
-  }
+  for (uint bin = thread_index; bin < p.bins; bin += threads) counts[bin] = own[bin];
 }

@@ -1,5 +1,6 @@
 // Histograms in any number of dimensions, and counts of integers (bincount). PyTorch's own functions check arguments and
 // make the edges of the bins.
+#include <ATen/Dispatch.h>
 #include <ATen/native/Histogram.h>
 #include <ATen/ops/_histogramdd_bin_edges_native.h>
 #include <ATen/ops/_histogramdd_from_bin_cts_native.h>
@@ -84,12 +85,29 @@ void count_points(const Tensor& self, const OptionalTensor& weight, bool density
   if (density) make_density(hist, edges);
 }
 
-/// For a caller that is going to wait for them: the host looks through few numbers sooner than a kernel is started.
-std::tuple<Tensor, Tensor> aminmax_now(const Tensor& values) {
+/// The least and the greatest of some integers.
+struct Range {
+  int64_t low, high;
+};
+
+/// Waits for them: the host looks through few integers sooner than a kernel is started.
+Range range_of(const Tensor& values) {
   constexpr int64_t kFew = 1 << 12;
-  if (values.numel() > kFew) return at::aminmax(values);
+  if (values.numel() > kFew) {
+    const auto [low, high] = at::aminmax(values);
+    return {low.item<int64_t>(), high.item<int64_t>()};
+  }
   wait_for_operator();
-  return at::aminmax(cpu_alias(values));
+  const Tensor few = cpu_alias(values).contiguous();
+  return AT_DISPATCH_INTEGRAL_TYPES(few.scalar_type(), "bincount", [&]() -> Range {
+    const scalar_t* const numbers = few.const_data_ptr<scalar_t>();
+    scalar_t low = numbers[0], high = numbers[0];
+    for (int64_t i = 1; i < few.numel(); ++i) {
+      low = std::min(low, numbers[i]);
+      high = std::max(high, numbers[i]);
+    }
+    return {low, high};
+  });
 }
 
 Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minlength) {
@@ -100,9 +118,9 @@ Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minle
   TORCH_CHECK(!weighted || weights->sizes() == self.sizes(), "weights should be 1-d and have the same length as input");
   int64_t bins = minlength;
   if (self.numel() > 0) {
-    const auto [low, high] = aminmax_now(self);
-    TORCH_CHECK(low.item<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs.");
-    bins = std::max(bins, high.item<int64_t>() + 1);
+    const Range range = range_of(self);
+    TORCH_CHECK(range.low >= 0, "bincount only supports 1-d non-negative integral inputs.");
+    bins = std::max(bins, range.high + 1);
   }
   if (!weighted) return counts_of(self, bins);
   // PyTorch sums weights of any dtype but float32 in float64.

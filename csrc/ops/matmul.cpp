@@ -173,8 +173,9 @@ struct Addmv : at::meta::structured_addmv {
   void impl(const at::Tensor& self, const at::Tensor& mat, const at::Tensor& vec, const at::Scalar& beta,
             const at::Scalar& alpha, const at::Tensor& out) {
     at::assert_no_partial_overlap(out, self);
-    matmul_into(out.unsqueeze(1), mat, vec.unsqueeze(1), at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1),
-                beta, alpha);
+    const at::Tensor column = out.unsqueeze(1);
+    const auto as_column = [&] { return at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1); };
+    matmul_into(column, mat, vec.unsqueeze(1), self.is_same(out) ? column : as_column(), beta, alpha);
   }
 };
 
