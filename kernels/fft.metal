@@ -1,5 +1,5 @@
-// Fourier transforms along one dimension of dense data [outer, size, inner]: Stockham's algorithm with radices 2, 4, 8
-// and odd primes. Short rows (inner = 1) stay in a threadgroup's memory from the first radix to the last; otherwise
+// Fourier transforms along one dimension of dense data [outer, size, inner]: Stockham's algorithm with radices 2, 4, 8,
+// 16 and odd primes. Short rows (inner = 1) stay in a threadgroup's memory from the first radix to the last; otherwise
 // there is one pass over memory for each radix. Bluestein's algorithm for sizes with large prime factors.
 // Inverse transforms are conjugates of transforms of conjugates.
 #include <metal_stdlib>
@@ -131,6 +131,23 @@ struct Butterfly<8> {
     for (int i = 0; i < 4; ++i) {
       v[i] = even[i] + odd[i];
       v[i + 4] = even[i] - odd[i];
+    }
+  }
+};
+
+template <>
+struct Butterfly<16> {
+  static void apply(thread float2* v, device const float2* roots, uint step) {
+    float2 fours[4][4];
+    for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < 4; ++j) fours[i][j] = v[i + 4 * j];
+      Butterfly<4>::apply(fours[i], roots, step);
+    }
+    for (int j = 0; j < 4; ++j) {
+      float2 across[4] = {fours[0][j], fours[1][j], fours[2][j], fours[3][j]};
+      for (int i = 1; i < 4 && j > 0; ++i) across[i] = math::mul(across[i], roots[i * j * step]);
+      Butterfly<4>::apply(across, roots, step);
+      for (int i = 0; i < 4; ++i) v[j + 4 * i] = across[i];
     }
   }
 };

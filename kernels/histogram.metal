@@ -42,25 +42,32 @@ kernel void refine_places(device long* places [[buffer(0)]], device const T* x [
   places[i] = place * p.bins + min(bin, p.bins - 1);
 }
 
+/// Counts the values from `begin` to `end` in a threadgroup's memory, atomically only where threads may meet.
+template <class T>
+static void count_range(threadgroup uint* own, uint bins, device const T* values, ulong begin, ulong end,
+                        uint thread_index, uint threads) {
+  for (uint bin = thread_index; bin < bins; bin += threads) own[bin] = 0;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  for (ulong i = begin + thread_index; i < end; i += threads) {
+    const long value = values[i];
+    if (value < 0) continue;
+    atomic_fetch_add_explicit(reinterpret_cast<threadgroup atomic_uint*>(&own[value]), 1, memory_order_relaxed);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+}
+
 /// Few counts are kept in the threadgroup's memory and added to the others' at its end.
 template <class T>
 kernel void count_values(device const T* values [[buffer(0)]], device atomic_uint* counts [[buffer(1)]],
                          constant CountParams& p [[buffer(2)]], uint group [[threadgroup_position_in_grid]],
                          uint thread_index [[thread_index_in_threadgroup]],
                          uint threads [[threads_per_threadgroup]]) {
-  threadgroup atomic_uint own[kGroupBins];
-  const bool few = p.bins <= kGroupBins;
+  threadgroup uint own[kGroupBins];
   const ulong begin = group * p.group_size, end = min(begin + p.group_size, p.size);
-  if (few) {
-    for (uint bin = thread_index; bin < p.bins; bin += threads) atomic_store_explicit(&own[bin], 0, memory_order_relaxed);
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    for (ulong i = begin + thread_index; i < end; i += threads) {
-      const long value = values[i];
-      if (value >= 0) atomic_fetch_add_explicit(&own[value], 1, memory_order_relaxed);
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (p.bins <= kGroupBins) {
+    count_range(own, p.bins, values, begin, end, thread_index, threads);
     for (uint bin = thread_index; bin < p.bins; bin += threads) {
-      const uint count = atomic_load_explicit(&own[bin], memory_order_relaxed);
+      const uint count = own[bin];
       if (count > 0) atomic_fetch_add_explicit(&counts[bin], count, memory_order_relaxed);
     }
   } else {
@@ -69,4 +76,14 @@ kernel void count_values(device const T* values [[buffer(0)]], device atomic_uin
       if (value >= 0) atomic_fetch_add_explicit(&counts[value], 1, memory_order_relaxed);
     }
   }
+}
+
+/// The same where one threadgroup counts all, and few bins.
+template <class T>
+kernel void count_few_values(device const T* values [[buffer(0)]], device long* counts [[buffer(1)]],
+                             constant CountParams& p [[buffer(2)]], uint thread_index [[thread_index_in_threadgroup]],
+                             uint threads [[threads_per_threadgroup]]) {
+  threadgroup uint own[kGroupBins];
+  count_range(own, p.bins, values, 0, p.size, thread_index, threads);
+  for (uint bin = thread_index; bin < p.bins; bin += threads) counts[bin] = own[bin];
 }

@@ -43,6 +43,14 @@ def test_as_exact_as_the_cpu(size, device):
     assert relative_error(fft.rfft(real.to(device)), exact) < max(3 * relative_error(fft.rfft(real), exact), 1e-7)
 
 
+@pytest.mark.parametrize("size", [16, 48, 128, 256, 1024, 4096])
+def test_columns_are_as_exact_as_rows(size):
+    x = sample(2, size, 5, dtype=COMPLEX)
+    for function in (fft.fft, fft.ifft, fft.hfft, lambda x, **along: fft.rfft(x.real, **along)):
+        columns, rows = function(x.to("metal"), dim=1), function(x.mT.to("metal"), dim=2)
+        torch.testing.assert_close(columns.mT.cpu(), rows.cpu(), rtol=1e-5, atol=2e-6 * rows.abs().max().item())
+
+
 @pytest.mark.parametrize("norm", ["backward", "ortho", "forward"])
 def test_norms(norm):
     x = sample(4, 6, 10, dtype=COMPLEX)

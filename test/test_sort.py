@@ -32,6 +32,40 @@ def test_nan_comes_last_and_first_in_descending_order():
     assert_agrees(lambda x: (x.topk(20)[0], x.topk(20, largest=False)[0]), x, backward=False)
 
 
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_zeros_are_equal_and_keep_their_signs(dtype):
+    x = torch.tensor([0.0, -0.0, 1.0, -0.0, 0.0, -1.0, 0.0, -0.0], dtype=dtype).repeat(60)
+    for descending in (False, True):
+        expected, order = x.sort(stable=True, descending=descending)
+        values, places = x.to("metal").sort(stable=True, descending=descending)
+        torch.testing.assert_close(places.cpu(), order)
+        torch.testing.assert_close(values.signbit().cpu(), expected.signbit())
+
+
+def test_extremes_of_integers():
+    for dtype in INTEGRAL:
+        limits = torch.iinfo(dtype)
+        x = torch.tensor([0, limits.max, limits.min, 1, limits.max - 1, limits.min + 1], dtype=dtype).repeat(250)
+        for descending in (False, True):
+            assert_agrees(lambda x: torch.sort(x, stable=True, descending=descending), x)
+
+
+def test_halves_of_64_bits_both_count():
+    x = torch.tensor([1 << 32, 1, (1 << 32) + 1, 0, -1, -(1 << 32), -(1 << 32) - 1]).repeat(200)
+    assert_agrees(lambda x: torch.sort(x, stable=True), x)
+
+
+def test_results_may_be_where_the_input_is():
+    x = torch.randint(50, (3, 300))
+    for out in ("values", "indices", "both apart"):
+        a = x.to("metal")
+        values, indices = torch.empty_like(a), torch.empty_like(a)
+        torch.sort(a, stable=True, out=(a if out == "values" else values, a if out == "indices" else indices))
+        expected, order = x.sort(stable=True)
+        torch.testing.assert_close((a if out == "values" else values).cpu(), expected)
+        torch.testing.assert_close((a if out == "indices" else indices).cpu(), order)
+
+
 def test_strided_and_out():
     x = sample(60, 8)
     assert_agrees(lambda x: torch.sort(x.t()[:, ::3], dim=1), x)

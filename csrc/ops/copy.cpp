@@ -26,7 +26,7 @@ bool keeps_bits(const at::Tensor& to, const at::Tensor& from) {
   return to.scalar_type() == from.scalar_type() && !flags.conjugate && !flags.negate;
 }
 
-// One part of an iterator, bits unchanged. Dense pieces move 16 bytes a thread where they are aligned to that.
+// One part of an iterator, bits unchanged.
 void move(const at::TensorIteratorBase& piece) {
   const BufferRange to = operand(piece, 0), from = operand(piece, 1);
   const size_t size = piece.element_size(0);
@@ -34,9 +34,7 @@ void move(const at::TensorIteratorBase& piece) {
     move_strided(copy_grid(piece).layout, size, to, from);
     return;
   }
-  const uint64_t bytes = piece.numel() * size;
-  const size_t width = (to.offset | from.offset | bytes) % 16 == 0 ? 16 : size;
-  launch_threads(kernel("copy", "move_dense", {bits_type(width)}), {bytes / width}, {256}, to, from);
+  move_dense(piece.numel() * size, size, to, from);
 }
 
 void convert(const at::TensorIteratorBase& piece, const CopyFlags& flags) {

@@ -89,6 +89,12 @@ std::string_view step_along_x(int32_t stride) {
   }
 }
 
+// 16 bytes a thread where all is aligned to that.
+void move_dense(uint64_t bytes, size_t size, const BufferRange& to, const BufferRange& from) {
+  const size_t width = (to.offset | from.offset | bytes) % kWide == 0 ? kWide : size;
+  launch_threads(kernel("copy", "move_dense", {bits_type(width)}), {bytes / width}, {256}, to, from);
+}
+
 void move_strided(const CopyLayout& layout, size_t size, const BufferRange& to, const BufferRange& from) {
   if (has_wide_rows(layout, size, to, from)) return move_strided(widened(layout, size), kWide, to, from);
   const CopyGrid g(layout);

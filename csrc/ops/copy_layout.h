@@ -36,6 +36,9 @@ bool fits_32_bits(const at::Tensor& tensor);
 /// A stride along x as a kernel's template argument.
 std::string_view step_along_x(int32_t stride);
 
+/// Moves `bytes` of dense elements of `size` bytes.
+void move_dense(uint64_t bytes, size_t size, const BufferRange& to, const BufferRange& from);
+
 /// Moves elements of `size` bytes, bits unchanged, from where `layout` says to where it says.
 void move_strided(const CopyLayout& layout, size_t size, const BufferRange& to, const BufferRange& from);
 

@@ -30,7 +30,7 @@ std::vector<uint32_t> radices_of(uint32_t n, uint32_t most = 8) {
     for (; n % radix == 0; n /= radix) radices.push_back(radix);
   };
   if (n == 1) return {1};
-  for (const uint32_t power : {8, 4, 2}) {
+  for (const uint32_t power : {16, 8, 4, 2}) {
     if (power <= most) take(power);
   }
   for (uint32_t radix = 3; radix <= kLargestRadix; radix += 2) take(radix);
@@ -83,7 +83,7 @@ bool has_short_rows(const Transform& t) {
 void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& out) {
   constexpr uint32_t kLanes = 32;
   // A radix that leaves a butterfly for each lane, or nearly so.
-  const std::vector<uint32_t> radices = radices_of(t.size, std::max(t.size / kLanes, 4u));
+  const std::vector<uint32_t> radices = radices_of(t.size, std::clamp(t.size / kLanes, 4u, 8u));
   std::vector<std::string> numbers{std::to_string(t.size)};
   for (const uint32_t radix : radices) numbers.push_back(std::to_string(radix));
   const std::vector<std::string_view> shape(numbers.begin(), numbers.end());
@@ -149,7 +149,8 @@ void bluestein(const Transform& t, const Tensor& in, const Tensor& out) {
 }
 
 void transform(const Transform& t, const Tensor& in, const Tensor& out) {
-  const std::vector<uint32_t> radices = radices_of(t.size);
+  // Columns go over memory once for each radix: the fewest passes are the fastest.
+  const std::vector<uint32_t> radices = radices_of(t.size, t.inner > 1 ? 16 : 8);
   if (radices.empty()) return bluestein(t, in, out);
   if (has_short_rows(t)) return transform_short_rows(t, in, out);
   stockham(t, radices, in, out);

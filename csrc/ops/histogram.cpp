@@ -1,5 +1,6 @@
 // Histograms in any number of dimensions, and counts of integers (bincount). PyTorch's own functions check arguments and
 // make the edges of the bins.
+#include <ATen/Dispatch.h>
 #include <ATen/native/Histogram.h>
 #include <ATen/ops/_histogramdd_bin_edges_native.h>
 #include <ATen/ops/_histogramdd_from_bin_cts_native.h>
@@ -12,7 +13,9 @@
 
 #include "histogram_params.h"
 #include "ops/registration.h"
+#include "runtime/host_route.h"
 #include "runtime/launch.h"
+#include "runtime/operator_wait.h"
 
 namespace torch_metal {
 namespace {
@@ -38,13 +41,19 @@ Tensor places_of(const Tensor& points, TensorList edges, BinSearch search) {
 Tensor counts_of(const Tensor& values, int64_t bins) {
   const int64_t size = values.numel();
   TORCH_CHECK_NOT_IMPLEMENTED(size < (int64_t{1} << 32), "metal: counts of more than 2^32 values");
-  const Tensor counts = at::zeros({bins}, values.options().dtype(at::kInt));  // the device has no 64-bit atomics
-  if (size == 0 || bins == 0) return counts.to(at::kLong);
+  if (size == 0 || bins == 0) return at::zeros({bins}, values.options().dtype(at::kLong));
   constexpr uint64_t kThreads = 256, kMaxGroups = 256;
   // A group has a good deal more values than counts of its own.
   const uint64_t least = std::max(4 * kThreads, 32 * std::min<uint64_t>(bins, kGroupBins));
   const uint64_t groups = std::min<uint64_t>(kMaxGroups, (size + least - 1) / least);
   const CountParams params{uint64_t(size), (size + groups - 1) / groups, uint64_t(bins)};
+  if (groups == 1 && bins <= kGroupBins) {
+    const Tensor counts = at::empty({bins}, values.options().dtype(at::kLong));
+    launch_groups(kernel("histogram", "count_few_values", {metal_type(values.scalar_type())}), {1}, {kThreads},
+                  values.contiguous(), counts, params);
+    return counts;
+  }
+  const Tensor counts = at::zeros({bins}, values.options().dtype(at::kInt));  // the device has no 64-bit atomics
   launch_groups(kernel("histogram", "count_values", {metal_type(values.scalar_type())}), {groups}, {kThreads},
                 values.contiguous(), counts, params);
   return counts.to(at::kLong).bitwise_and_(0xffffffff);
@@ -76,6 +85,31 @@ void count_points(const Tensor& self, const OptionalTensor& weight, bool density
   if (density) make_density(hist, edges);
 }
 
+/// The least and the greatest of some integers.
+struct Range {
+  int64_t low, high;
+};
+
+/// Waits for them: the host looks through few integers sooner than a kernel is started.
+Range range_of(const Tensor& values) {
+  constexpr int64_t kFew = 1 << 12;
+  if (values.numel() > kFew) {
+    const auto [low, high] = at::aminmax(values);
+    return {low.item<int64_t>(), high.item<int64_t>()};
+  }
+  wait_for_operator();
+  const Tensor few = cpu_alias(values).contiguous();
+  return AT_DISPATCH_INTEGRAL_TYPES(few.scalar_type(), "bincount", [&]() -> Range {
+    const scalar_t* const numbers = few.const_data_ptr<scalar_t>();
+    scalar_t low = numbers[0], high = numbers[0];
+    for (int64_t i = 1; i < few.numel(); ++i) {
+      low = std::min(low, numbers[i]);
+      high = std::max(high, numbers[i]);
+    }
+    return {low, high};
+  });
+}
+
 Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minlength) {
   TORCH_CHECK(minlength >= 0, "minlength should be >= 0");
   TORCH_CHECK(self.dim() == 1 && at::isIntegralType(self.scalar_type(), /*includeBool=*/false),
@@ -84,9 +118,9 @@ Tensor bincount(const Tensor& self, const OptionalTensor& weights, int64_t minle
   TORCH_CHECK(!weighted || weights->sizes() == self.sizes(), "weights should be 1-d and have the same length as input");
   int64_t bins = minlength;
   if (self.numel() > 0) {
-    const auto [low, high] = at::aminmax(self);
-    TORCH_CHECK(low.item<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs.");
-    bins = std::max(bins, high.item<int64_t>() + 1);
+    const Range range = range_of(self);
+    TORCH_CHECK(range.low >= 0, "bincount only supports 1-d non-negative integral inputs.");
+    bins = std::max(bins, range.high + 1);
   }
   if (!weighted) return counts_of(self, bins);
   // PyTorch sums weights of any dtype but float32 in float64.

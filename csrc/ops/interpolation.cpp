@@ -5,9 +5,12 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 
 #include "interpolation_params.h"
+#include "ops/narrow.h"
 #include "runtime/launch.h"
 
 namespace torch_metal {
@@ -134,6 +137,30 @@ Real lanczos(Real x) {
   return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
 }
 
+/// Entries of each row, if all have as many; otherwise 0.
+int64_t row_size(const InterpolationMatrix& matrix) {
+  const std::vector<int32_t>& starts = matrix.starts();
+  const int32_t size = starts.size() > 1 ? starts[1] : 0;
+  for (size_t row = 1; row + 1 < starts.size(); ++row)
+    if (starts[row + 1] - starts[row] != size) return 0;
+  return size;
+}
+
+/// The matrix as kernels/interpolation.metal describes it.
+std::vector<int32_t> table_of(const InterpolationMatrix& matrix, bool integers) {
+  const int64_t entries = matrix.sources().size(), size = row_size(matrix);
+  std::vector<int32_t> table(2 * entries);
+  for (int64_t k = 0; k < entries; ++k) {
+    const int64_t to = size > 0 ? k % size * matrix.rows() + k / size : k;
+    const double weight = matrix.weights()[k];
+    table[to] = matrix.sources()[k];
+    table[entries + to] =
+        integers ? static_cast<int32_t>(weight) : std::bit_cast<int32_t>(static_cast<float>(weight));
+  }
+  if (size == 0) table.insert(table.end(), matrix.starts().begin(), matrix.starts().end());
+  return table;
+}
+
 /// One dimension: `dim` of a dense tensor.
 Tensor multiply(const Tensor& input, int64_t dim, InterpolationMatrix matrix, const Tensor& out) {
   InterpolationParams params{};
@@ -143,15 +170,25 @@ Tensor multiply(const Tensor& input, int64_t dim, InterpolationMatrix matrix, co
   TORCH_CHECK_NOT_IMPLEMENTED(std::max(matrix.rows(), matrix.columns()) * inner < (int64_t{1} << 31),
                               "interpolation on metal: images of 2^31 pixels or more are not implemented");
   params.inner = Divisor::of(static_cast<uint32_t>(inner));
-  if (input.scalar_type() == at::kByte) params.precision = matrix.to_fixed_point();
-  const auto upload = [&](const auto& values, at::ScalarType dtype) {
-    return at::tensor(values, dtype).to(out.device());
+  const bool bytes = input.scalar_type() == at::kByte;
+  if (bytes) params.precision = matrix.to_fixed_point();
+  params.entries = narrow(static_cast<int64_t>(matrix.sources().size()), "entries of an interpolation matrix");
+  params.row_size = static_cast<uint32_t>(row_size(matrix));
+  const std::vector<int32_t> table = table_of(matrix, bytes);
+  const uint64_t outer = c10::multiply_integers(input.sizes().slice(0, dim)), line = matrix.rows() * inner;
+  const auto launch = [&](const auto& entries) {
+    const uint64_t x = std::min<uint64_t>(std::bit_ceil(line), 64);
+    launch_threads(
+        kernel("interpolation", "interpolate", {metal_type(out.scalar_type()), metal_type(input.scalar_type())}),
+        {line, outer}, {x, 64 / x}, out, input, entries, params);
   };
-  const uint64_t outer = c10::multiply_integers(input.sizes().slice(0, dim));
-  launch_threads(
-      kernel("interpolation", "interpolate", {metal_type(out.scalar_type()), metal_type(input.scalar_type())}),
-      {uint64_t(matrix.rows() * inner), outer}, {64}, out, input, upload(matrix.starts(), at::kInt),
-      upload(matrix.sources(), at::kInt), upload(matrix.weights(), at::kFloat), params);
+  std::array<int32_t, 1024> short_table{};  // of the 4 KB that can be copied at once
+  if (table.size() <= short_table.size()) {
+    std::copy(table.begin(), table.end(), short_table.begin());
+    launch(short_table);
+  } else {
+    launch(at::tensor(table, at::kInt).to(out.device()));
+  }
   return out;
 }
 

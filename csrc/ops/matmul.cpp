@@ -44,8 +44,11 @@ Float2 scalar_of<Float2>(const at::Scalar& value) {
   return {number.real(), number.imag()};
 }
 
+// Matrices are [rows, columns], or [batch, rows, columns].
+int64_t batch_of(const at::Tensor& matrices) { return matrices.dim() == 3 ? matrices.size(0) : 1; }
+
 MatrixLayout layout_of(const at::Tensor& matrices) {
-  return {matrices.stride(1), matrices.stride(2), matrices.size(0) == 1 ? 0 : matrices.stride(0)};
+  return {matrices.stride(-2), matrices.stride(-1), batch_of(matrices) == 1 ? 0 : matrices.stride(0)};
 }
 
 /// Which of the kernels in matmul.metal computes a product.
@@ -65,7 +68,7 @@ Algorithm choose_algorithm(const MatmulParams<Scalar>& params, at::ScalarType dt
 template <class Scalar>
 void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                    const MatmulParams<Scalar>& params) {
-  const uint64_t batch = out.size(0);
+  const uint64_t batch = batch_of(out);
   const std::string_view type = metal_type(out.scalar_type());
   switch (choose_algorithm(params, out.scalar_type())) {
     case Algorithm::gemv: {
@@ -94,13 +97,10 @@ template <class Scalar>
 void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
   // A row vector by a matrix is the transposed matrix by a column vector.
-  if (out.size(1) == 1 && out.size(2) != 1) {
-    return matmul_with<Scalar>(out.transpose(1, 2), b.transpose(1, 2), a.transpose(1, 2), self.transpose(1, 2), beta,
-                               alpha);
-  }
-  const MatmulParams<Scalar> params{narrow(out.size(1), "a matrix product's number of rows"),
-                                    narrow(out.size(2), "a matrix product's number of columns"),
-                                    narrow(a.size(2), "a matrix product's inner size"),
+  if (out.size(-2) == 1 && out.size(-1) != 1) return matmul_with<Scalar>(out.mT(), b.mT(), a.mT(), self.mT(), beta, alpha);
+  const MatmulParams<Scalar> params{narrow(out.size(-2), "a matrix product's number of rows"),
+                                    narrow(out.size(-1), "a matrix product's number of columns"),
+                                    narrow(a.size(-1), "a matrix product's inner size"),
                                     layout_of(a),
                                     layout_of(b),
                                     layout_of(self),
@@ -109,8 +109,6 @@ void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
                                     scalar_of<Scalar>(beta)};
   launch_matmul(out, a, b, self, params);
 }
-
-at::Tensor as_batch(const at::Tensor& matrix) { return matrix.dim() == 3 ? matrix : matrix.unsqueeze(0); }
 
 }  // namespace
 
@@ -135,10 +133,8 @@ void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::
   if (out.numel() == 0) return;
   TORCH_CHECK(out.scalar_type() != at::kBool, "matrix multiplication is not implemented for 'Bool'");
   if (graph_matmul(out, a, b, self, beta, alpha)) return;
-  const at::Tensor operands[] = {as_batch(out), as_batch(a.resolve_conj()), as_batch(b.resolve_conj()),
-                                 as_batch(self.resolve_conj())};
   const auto run = [&]<class Scalar>(Scalar) {
-    matmul_with<Scalar>(operands[0], operands[1], operands[2], operands[3], beta, alpha);
+    matmul_with<Scalar>(out, a.resolve_conj(), b.resolve_conj(), self.resolve_conj(), beta, alpha);
   };
   if (out.is_complex()) return run(Float2());
   if (at::isIntegralType(out.scalar_type(), false)) return run(int64_t());
@@ -177,8 +173,9 @@ struct Addmv : at::meta::structured_addmv {
   void impl(const at::Tensor& self, const at::Tensor& mat, const at::Tensor& vec, const at::Scalar& beta,
             const at::Scalar& alpha, const at::Tensor& out) {
     at::assert_no_partial_overlap(out, self);
-    matmul_into(out.unsqueeze(1), mat, vec.unsqueeze(1), at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1),
-                beta, alpha);
+    const at::Tensor column = out.unsqueeze(1);
+    const auto as_column = [&] { return at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1); };
+    matmul_into(column, mat, vec.unsqueeze(1), self.is_same(out) ? column : as_column(), beta, alpha);
   }
 };
 

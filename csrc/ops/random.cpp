@@ -2,6 +2,7 @@
 #include <ATen/Generator.h>
 #include <ATen/MemoryOverlap.h>
 #include <ATen/NativeFunctions.h>
+#include <ATen/ceil_div.h>
 #include <ATen/native/Resize.h>
 #include <ATen/native/TensorFactories.h>
 #include <ATen/native/UnaryOps.h>
@@ -11,6 +12,7 @@
 
 #include "ops/elementwise.h"
 #include "random_params.h"
+#include "sort_params.h"
 #include "runtime/generator.h"
 
 namespace torch_metal {
@@ -142,11 +144,17 @@ void multinomial_kernel(at::Tensor& result, const at::Tensor& self, int64_t samp
                    .clamp_max_(self.size(-1) - 1));
 }
 
-/// Few numbers are put in the order of random 64-bit keys: all permutations are equally likely. Many are permuted by a
-/// kernel that needs no memory but the result.
+/// A dense tensor in place of `out`, which `copy_` follows where it is another.
+at::Tensor dense_result(const at::Tensor& out) {
+  return out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
+}
+
+/// Few numbers are put in the order of random keys: all permutations are equally likely, but for the odds that two keys
+/// are equal, below 2^-18 (38 bits for 2^10 numbers, 64 for more). Many are permuted by a kernel that needs no memory but
+/// the result.
 at::Tensor& randperm_out(int64_t n, Generator generator, at::Tensor& out) {
   TORCH_CHECK(n >= 0, "n must be non-negative, got", n);
-  at::native::check_supported_max_int_with_precision(n, out);
+  if (out.scalar_type() != at::kLong) at::native::check_supported_max_int_with_precision(n, out);  // makes a tensor
   at::native::resize_output(out, {n});
   if (n == 0) return out;
   constexpr int64_t kFew = 1 << 12, kMost = int64_t{1} << 30;
@@ -157,9 +165,18 @@ at::Tensor& randperm_out(int64_t n, Generator generator, at::Tensor& out) {
     const PhiloxState state = reserve_philox(generator, 2);
     const PermutationParams params{static_cast<int64_t>(state.seed), static_cast<int64_t>(state.offset),
                                    static_cast<uint32_t>(n), rows, Divisor::of(even((n + rows - 1) / rows))};
-    const at::Tensor result = out.is_contiguous() ? out : at::empty({n}, out.options());
+    const at::Tensor result = dense_result(out);
     launch_threads(kernel("random", "permute", {metal_type(out.scalar_type())}), {static_cast<uint64_t>(n)}, {kThreads},
                    result, params);
+    return result.is_same(out) ? out : out.copy_(result);
+  }
+  if (n <= kSortBlock) {
+    const uint64_t threads = at::ceil_div<uint64_t>(n, 32 * kSortItems) * 32;
+    const PhiloxState state = reserve_philox(generator, threads * kRandomOrderDraws);
+    const RandomOrderParams params{static_cast<int64_t>(state.seed), static_cast<int64_t>(state.offset),
+                                   static_cast<uint32_t>(n)};
+    const at::Tensor result = dense_result(out);
+    launch_threads(kernel("sort", "random_order", {metal_type(out.scalar_type())}), {threads}, {threads}, result, params);
     return result.is_same(out) ? out : out.copy_(result);
   }
   const at::Tensor keys = at::empty({n}, out.options().dtype(at::kLong));

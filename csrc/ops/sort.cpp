@@ -2,7 +2,6 @@
 #include <ATen/MemoryOverlap.h>
 #include <ATen/WrapDimUtils.h>
 #include <ATen/native/ReduceOpsUtils.h>
-#include <ATen/native/Sorting.h>
 #include <ATen/native/SortingUtils.h>
 
 #include <algorithm>
@@ -26,7 +25,8 @@ struct Sorted {
 };
 
 /// The first `kept` elements of sorted rows: blocks are sorted, then runs are merged in pairs, which halves their number.
-Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept) {
+/// They go to `result` if it is given: dense, and elsewhere than the rows.
+Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept, const Sorted* result = nullptr) {
   const uint64_t size = rows.size(-1);
   auto sizes = rows.sizes().vec();
   const auto room_for = [&](uint64_t row, at::ScalarType place) {
@@ -48,8 +48,8 @@ Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept) {
     p.kept = std::min<uint64_t>(longer, kept);
     p.out_size = (runs - 1) * p.kept + std::min<uint64_t>(row - (runs - 1) * longer, p.kept);
     p.tiles = (p.kept + kSortBlock - 1) / kSortBlock;
-    const bool last = runs == 1;
-    return std::tuple{room_for(p.out_size, last ? at::kLong : at::kInt), runs, last ? "long" : "int"};
+    if (runs > 1) return std::tuple{room_for(p.out_size, at::kInt), runs, "int"};
+    return std::tuple{result ? *result : room_for(p.out_size, at::kLong), runs, "long"};
   };
   const auto threads = [](uint64_t elements) {
     return Extent{std::clamp<uint64_t>((elements / kSortItems + 31) / 32 * 32, 32, kSortBlock / kSortItems)};
@@ -68,18 +68,33 @@ Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept) {
   return sorted;
 }
 
-/// Sorts along `dim`, which comes last in the result; the first `kept` elements if they are given.
-Sorted sort_along(const Tensor& self, int64_t dim, bool descending, std::optional<int64_t> kept = {}) {
-  const Tensor rows = self.dim() == 0 ? self.reshape({1}) : self.movedim(dim, -1).contiguous();
-  return sort_rows(rows, descending, kept.value_or(rows.size(-1)));
+/// The rows that lie along a dimension.
+Tensor rows_along(const Tensor& self, int64_t dim) { return self.dim() == 0 ? self.reshape({1}) : self.movedim(dim, -1); }
+
+/// Sorts along `dim`, which comes last in the result.
+Sorted sort_along(const Tensor& self, int64_t dim, bool descending) {
+  const Tensor rows = rows_along(self, dim).contiguous();
+  return sort_rows(rows, descending, rows.size(-1));
 }
 
-void sort(const at::TensorBase& self, const at::TensorBase& values, const at::TensorBase& indices, int64_t dim,
-          bool descending, bool) {
-  const Sorted sorted = sort_along(Tensor(self), dim, descending);
-  Tensor(values).copy_(sorted.values.movedim(-1, dim));
-  Tensor(indices).copy_(sorted.indices.movedim(-1, dim));
+/// The first elements along `dim`, as many as there is room for.
+void sort_into(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim, bool descending) {
+  const Tensor rows = rows_along(self, dim).contiguous();
+  const Sorted out{rows_along(values, dim), rows_along(indices, dim)};
+  const auto has_own_rows = [&](const Tensor& t) { return t.is_contiguous() && !t.is_alias_of(rows); };
+  const bool in_place = has_own_rows(out.values) && has_own_rows(out.indices) && !out.values.is_alias_of(out.indices);
+  const Sorted sorted = sort_rows(rows, descending, out.values.size(-1), in_place ? &out : nullptr);
+  if (in_place) return;
+  out.values.copy_(sorted.values);
+  out.indices.copy_(sorted.indices);
 }
+
+struct Sort : at::meta::structured_sort_stable {
+  void impl(const Tensor& self, std::optional<bool>, int64_t dim, bool descending, const Tensor& values,
+            const Tensor& indices) {
+    sort_into(values, indices, self, at::maybe_wrap_dim(dim, self.dim()), descending);
+  }
+};
 
 /// The first `k` of rows that kernels cannot count: of the first of either half.
 Sorted topk_of_halves(const Tensor& rows, int64_t k, bool largest) {
@@ -100,8 +115,8 @@ struct TopK : at::meta::structured_topk {
       indices.zero_();
       return;
     }
-    const Sorted sorted = self.size(dim) > kMaxRow ? topk_of_halves(self.movedim(dim, -1), k, largest)
-                                                   : sort_along(self, dim, largest, k);
+    if (self.size(dim) <= kMaxRow) return sort_into(values, indices, self, dim, largest);
+    const Sorted sorted = topk_of_halves(self.movedim(dim, -1), k, largest);
     values.copy_(sorted.values.movedim(-1, dim));
     indices.copy_(sorted.indices.movedim(-1, dim));
   }
@@ -212,16 +227,8 @@ Tensor median(const Tensor& self) { return median_of_all(self, median_position);
 Tensor nanmedian(const Tensor& self) { return median_of_all(self, nanmedian_position); }
 
 }  // namespace
-}  // namespace torch_metal
-
-namespace at::native {
-REGISTER_PRIVATEUSE1_DISPATCH(sort_stub, &torch_metal::sort)
-}  // namespace at::native
-
-namespace torch_metal {
-
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  METAL_STRUCTURED(m, "sort.values_stable", sort_stable_out);
+  METAL_STRUCTURED_CLASS(m, "sort.values_stable", Sort);
   METAL_STRUCTURED_CLASS(m, "topk.values", TopK);
   METAL_IMPL(m, "kthvalue.values", kthvalue_out);
   METAL_IMPL(m, "mode", mode);

@@ -8,8 +8,9 @@
 namespace torch_metal {
 
 enum : uint32_t {
-  kSortBlock = 1024,  // elements that a threadgroup orders in its own memory
-  kSortItems = 8      // elements of it that a thread orders
+  kSortBlock = 1024,   // elements that a threadgroup orders in its own memory
+  kSortItems = 8,      // elements of it that a thread orders
+  kSortRun = 256       // elements of it that a SIMD-group orders in registers
 };
 
 /// Dense rows; each is sorted by itself. A row comes in as sorted runs of `width` elements and goes out as fewer of
@@ -21,6 +22,15 @@ struct SortParams {
   uint32_t kept;
   uint32_t tiles;  // that a run which goes out is made in
   uint32_t descending;
+};
+
+enum : uint32_t { kRandomOrderDraws = 1 + kSortItems / 4 };  // counters that a thread draws from
+
+/// A random permutation of few numbers.
+struct RandomOrderParams {
+  int64_t seed;
+  int64_t offset;
+  uint32_t size;
 };
 
 }  // namespace torch_metal

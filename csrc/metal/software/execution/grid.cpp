@@ -11,7 +11,7 @@
 namespace metal_software {
 namespace {
 
-constexpr double kSerialNs = 10000;  // less work than this is done before another thread has woken up
+constexpr double kSerialNs = 20000;  // less work than this is done before another thread has woken up
 constexpr double kChunkNs = 5000;    // the least that is worth claiming by itself
 constexpr double kUnknownNsPerThread = 2;
 constexpr int64_t kTellingNs = 2000;  // shorter runs measure the cost of a call
