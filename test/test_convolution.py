@@ -39,6 +39,9 @@ FORWARD = {
     "1d": ((2, 4, 20), (8, 4, 5), dict(stride=2, padding=2)),
     "1d_groups": ((2, 4, 20), (4, 1, 5), dict(groups=4)),
     "3d": ((2, 3, 5, 6, 7), (8, 3, 3, 2, 3), dict(padding=1, stride=(1, 2, 1))),
+    "3d_uneven": ((2, 4, 7, 6, 5), (9, 4, 2, 3, 1), dict(padding=(1, 0, 2), stride=(2, 1, 3), dilation=(3, 2, 1))),
+    "3d_groups": ((2, 6, 5, 5, 5), (12, 3, 3, 3, 3), dict(groups=2, padding=(0, 1, 2))),
+    "3d_depthwise": ((2, 6, 4, 5, 6), (6, 1, 3, 3, 3), dict(groups=6, dilation=(1, 2, 1), padding=(0, 1, 0))),
 }
 BACKWARD = {
     "3x3": ((2, 4, 6, 7), (4, 9, 3, 3), dict(padding=1)),
@@ -49,6 +52,8 @@ BACKWARD = {
     "groups": ((2, 4, 5, 5), (4, 3, 3, 3), dict(groups=2)),
     "1d": ((2, 4, 9), (4, 9, 4), dict(stride=2)),
     "3d": ((2, 3, 4, 4, 4), (3, 2, 3, 3, 3), dict(stride=2)),
+    "3d_uneven": ((2, 4, 3, 4, 5), (4, 6, 3, 2, 1), dict(groups=2, stride=(2, 1, 3), padding=(1, 0, 0), dilation=(2, 3, 1))),
+    "3d_output_padding": ((2, 4, 3, 3, 3), (4, 3, 3, 3, 3), dict(stride=(2, 3, 1), output_padding=(1, 2, 0))),
 }
 
 
@@ -91,7 +96,7 @@ def test_channels_last(name):
 
 
 @pytest.mark.parametrize("dtype", FLOATING[:2])
-@pytest.mark.parametrize("name", ["stride", "depthwise"])
+@pytest.mark.parametrize("name", ["stride", "depthwise", "3d_groups"])
 def test_low_precision(name, dtype):
     check(CONVOLUTIONS, FORWARD[name], False, dtype)
 
