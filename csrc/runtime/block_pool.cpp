@@ -181,7 +181,6 @@ Block* BlockPool::take_free(size_t size, c10::StreamId stream, bool small) {
   if (found == free_.end()) return nullptr;
   Block* const block = found->second;
   if (block->stream != stream || block->segment->is_small != small) return nullptr;
-  if (!small && size >= kLarge && block->size > 2 * size) return nullptr;
   if (validating() && block->size != size) return nullptr;
   free_.erase(found);
   count_inactive_split(stats_, block, false);
