@@ -120,6 +120,24 @@ def test_a_thousand_shapes_keep_a_bounded_number_of_graphs(graphs):
     assert 0 < torch_metal._C.kept_graphs() <= 512
 
 
+def test_convolutions_keep_a_bounded_amount_of_memory(graphs):
+    for channels in range(1, 40):
+        F.conv2d(torch.ones(4, channels, 200, 200, device="metal"), torch.ones(8, channels, 3, 3, device="metal"))
+    torch.metal.synchronize()
+    assert 4 * 8 * 198 * 198 * 4 < torch_metal._C.kept_memory() <= 64 * 2**20
+
+
+def test_memory_that_is_kept_is_not_the_memory_of_tensors(graphs):
+    image, weight = sample(4, 16, 100, 100), sample(16, 16, 3, 3, seed=1)
+    expected = F.conv2d(image, weight)
+    results = [F.conv2d(image.to("metal"), weight.to("metal")) for _ in range(4)]
+    on_cpu = [F.conv2d(image, weight) for _ in range(4)]
+    torch.metal.synchronize()
+    for result in results:
+        assert_close(result, expected, rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(result, expected) for result in on_cpu)
+
+
 class Seen(TorchDispatchMode):
     """Collects the devices of what the operators of a thread return."""
 

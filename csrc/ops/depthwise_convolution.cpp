@@ -40,8 +40,4 @@ bool convolve_depthwise(const at::Tensor& out, const at::Tensor& in, const at::T
   return true;
 }
 
-bool prefers_depthwise(const at::Tensor& larger, const ConvolutionGeometry& geometry) {
-  return geometry.groups == larger.size(1) && geometry.groups > 1;
-}
-
 }  // namespace torch_metal

@@ -14,6 +14,8 @@
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <omp.h>
 
+#include "runtime/kept_memory.h"
+
 namespace torch_metal {
 namespace {
 
@@ -37,6 +39,7 @@ class PlainCpu {
 
   const c10::impl::ForceDispatchKeyGuard keys_;
   const at::DisableRecordFunctionGuard unrecorded_;
+  const KeptMemoryScope memory_;
   const int outer_threads_;
 };
 
@@ -92,7 +95,7 @@ struct ConvolutionArguments {
   const at::IntArrayRef stride, padding, dilation, output_padding;
 };
 
-// PyTorch's convolutions return new tensors only.
+// PyTorch's convolutions return new tensors only, but their memory is kept from one to the next.
 
 void convolution(const HostArray& out, const HostArray& source, const HostArray& weights, const HostArray* bias,
                  const HostConvolution& c, int threads) {
