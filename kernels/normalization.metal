@@ -97,21 +97,39 @@ static device T& element_of(device T* operand, uint n, uint i, constant Normaliz
   return operand[(unit >> n & 1) ? i : 0];
 }
 
-/// (x - mean) * rstd * weight + bias.
+/// Whether operands are the same all along the first dimension, from operand `first` on.
+constexpr bool same_along_rows(uint unit, uint first) { return unit != kAnyStride && unit >> first == 0; }
+
+/// What an element is normalised by.
+struct Affine {
+  float mean, rstd, weight, bias;
+};
+
+/// (x - mean) * rstd * weight + bias. Each threadgroup takes a block of each of its rows.
 template <class T, class W, uint unit>
 kernel void normalize(device T* out [[buffer(0)]], device const T* x [[buffer(1)]],
                       device const float* mean [[buffer(2)]], device const float* deviation [[buffer(3)]],
                       device const W* weight [[buffer(4)]], device const W* bias [[buffer(5)]],
-                      constant NormalizationParams& p [[buffer(6)]], uint2 position [[thread_position_in_grid]]) {
+                      constant NormalizationParams& p [[buffer(6)]], uint2 position [[thread_position_in_grid]],
+                      uint2 group [[threadgroup_position_in_grid]],
+                      uint2 local [[thread_position_in_threadgroup]]) {
   long at[6] = {};
   advance_all(at, 6, position.y, p);
-  const uint i = position.x;
-  float rstd = element_of<unit>(deviation + at[3], 3, i, p);
-  if (p.epsilon >= 0) rstd = 1 / precise::sqrt(rstd + p.epsilon);
-  float y = (float(element_of<unit>(x + at[1], 1, i, p)) - element_of<unit>(mean + at[2], 2, i, p)) * rstd;
-  if (p.has_weight) y *= float(element_of<unit>(weight + at[4], 4, i, p));
-  if (p.has_bias) y += float(element_of<unit>(bias + at[5], 5, i, p));
-  element_of<unit>(out + at[0], 0, i, p) = T(y);
+  const auto affine_at = [&](uint i) {
+    float rstd = element_of<unit>(deviation + at[3], 3, i, p);
+    if (p.epsilon >= 0) rstd = 1 / precise::sqrt(rstd + p.epsilon);
+    return Affine{element_of<unit>(mean + at[2], 2, i, p), rstd,
+                  p.has_weight ? float(element_of<unit>(weight + at[4], 4, i, p)) : 1,
+                  p.has_bias ? float(element_of<unit>(bias + at[5], 5, i, p)) : 0};
+  };
+  Affine affine = {};
+  if constexpr (same_along_rows(unit, 2)) affine = affine_at(0);
+  const uint begin = group.x * kNormalizationBlock, end = min(begin + kNormalizationBlock, p.sizes[0]);
+  for (uint i = begin + local.x; i < end; i += 32) {
+    if constexpr (!same_along_rows(unit, 2)) affine = affine_at(i);
+    const float centred = float(element_of<unit>(x + at[1], 1, i, p)) - affine.mean;
+    element_of<unit>(out + at[0], 0, i, p) = T(centred * affine.rstd * affine.weight + affine.bias);
+  }
 }
 
 /// Layer normalisation of dense rows in one go: one threadgroup for each row.
@@ -150,27 +168,40 @@ kernel void layer_norm(device const T* x [[buffer(0)]], device T* out [[buffer(1
   }
 }
 
-/// The gradient of `normalize` by x.
+/// What the gradient of an element is computed with.
+struct GradientTerms {
+  float mean, rstd, weight, sum, product_sum;
+};
+
+/// The gradient of `normalize` by x. Each threadgroup takes a block of each of its rows.
 template <class T, class W, uint unit>
 kernel void normalize_backward(device T* out [[buffer(0)]], device const T* grad [[buffer(1)]],
                                device const T* x [[buffer(2)]], device const float* mean [[buffer(3)]],
                                device const float* rstds [[buffer(4)]], device const W* weight [[buffer(5)]],
                                device const float* sums [[buffer(6)]], device const float* product_sums [[buffer(7)]],
                                constant NormalizationParams& p [[buffer(8)]],
-                               uint2 position [[thread_position_in_grid]]) {
+                               uint2 position [[thread_position_in_grid]],
+                               uint2 group [[threadgroup_position_in_grid]],
+                               uint2 local [[thread_position_in_threadgroup]]) {
   long at[8] = {};
   advance_all(at, 8, position.y, p);
-  const uint i = position.x;
-  const float rstd = element_of<unit>(rstds + at[4], 4, i, p);
-  const float w = p.has_weight ? float(element_of<unit>(weight + at[5], 5, i, p)) : 1;
-  float g = w * float(element_of<unit>(grad + at[1], 1, i, p));
-  if (p.scale > 0) {
-    const float centred = float(element_of<unit>(x + at[2], 2, i, p)) - element_of<unit>(mean + at[3], 3, i, p);
-    const float sum = element_of<unit>(sums + at[6], 6, i, p);
-    const float product_sum = element_of<unit>(product_sums + at[7], 7, i, p);
-    g -= (p.weighted ? 1 : w) * (sum + centred * rstd * product_sum) * p.scale;
+  const auto terms_at = [&](uint i) {
+    return GradientTerms{element_of<unit>(mean + at[3], 3, i, p), element_of<unit>(rstds + at[4], 4, i, p),
+                         p.has_weight ? float(element_of<unit>(weight + at[5], 5, i, p)) : 1,
+                         element_of<unit>(sums + at[6], 6, i, p), element_of<unit>(product_sums + at[7], 7, i, p)};
+  };
+  GradientTerms t = {};
+  if constexpr (same_along_rows(unit, 3)) t = terms_at(0);
+  const uint begin = group.x * kNormalizationBlock, end = min(begin + kNormalizationBlock, p.sizes[0]);
+  for (uint i = begin + local.x; i < end; i += 32) {
+    if constexpr (!same_along_rows(unit, 3)) t = terms_at(i);
+    float g = t.weight * float(element_of<unit>(grad + at[1], 1, i, p));
+    if (p.scale > 0) {
+      const float centred = float(element_of<unit>(x + at[2], 2, i, p)) - t.mean;
+      g -= (p.weighted ? 1 : t.weight) * (t.sum + centred * t.rstd * t.product_sum) * p.scale;
+    }
+    element_of<unit>(out + at[0], 0, i, p) = T(g * t.rstd);
   }
-  element_of<unit>(out + at[0], 0, i, p) = T(g * rstd);
 }
 
 /// After the moments of a batch: 1 / sqrt(variance + epsilon), and the running mean and variance moved towards it.

@@ -31,6 +31,8 @@ FORWARD = {
     "groups": ((2, 6, 7, 7), (18, 3, 3, 3), dict(groups=2)),
     "depthwise": ((2, 6, 9, 9), (6, 1, 3, 3), dict(groups=6, padding=1)),
     "depthwise_multiplier": ((2, 6, 9, 9), (12, 1, 3, 3), dict(groups=6, stride=2)),
+    "depthwise_wide": ((2, 35, 9, 70), (35, 1, 3, 5), dict(groups=35, padding=(1, 3), dilation=(2, 1))),
+    "depthwise_stride_beyond_kernel": ((2, 6, 9, 9), (6, 1, 1, 2), dict(groups=6, stride=(2, 3))),
     "one_channel": ((3, 1, 8, 8), (16, 1, 3, 3), dict(padding=1)),
     "many_pixels": ((1, 2, 70, 70), (3, 2, 3, 3), {}),
     "whole_input": ((2, 3, 5, 5), (10, 3, 5, 5), {}),
@@ -39,6 +41,9 @@ FORWARD = {
     "1d": ((2, 4, 20), (8, 4, 5), dict(stride=2, padding=2)),
     "1d_groups": ((2, 4, 20), (4, 1, 5), dict(groups=4)),
     "3d": ((2, 3, 5, 6, 7), (8, 3, 3, 2, 3), dict(padding=1, stride=(1, 2, 1))),
+    "3d_uneven": ((2, 4, 7, 6, 5), (9, 4, 2, 3, 1), dict(padding=(1, 0, 2), stride=(2, 1, 3), dilation=(3, 2, 1))),
+    "3d_groups": ((2, 6, 5, 5, 5), (12, 3, 3, 3, 3), dict(groups=2, padding=(0, 1, 2))),
+    "3d_depthwise": ((2, 6, 4, 5, 6), (6, 1, 3, 3, 3), dict(groups=6, dilation=(1, 2, 1), padding=(0, 1, 0))),
 }
 BACKWARD = {
     "3x3": ((2, 4, 6, 7), (4, 9, 3, 3), dict(padding=1)),
@@ -47,8 +52,11 @@ BACKWARD = {
     "1x1_with_output_padding": ((2, 4, 5, 5), (4, 9, 1, 1), dict(output_padding=3, dilation=4)),
     "uneven": ((2, 4, 5, 5), (4, 9, 3, 2), dict(stride=(3, 2), dilation=(1, 2), padding=(0, 1))),
     "groups": ((2, 4, 5, 5), (4, 3, 3, 3), dict(groups=2)),
+    "depthwise": ((2, 4, 5, 5), (4, 1, 2, 3), dict(groups=4, stride=(3, 1))),
     "1d": ((2, 4, 9), (4, 9, 4), dict(stride=2)),
     "3d": ((2, 3, 4, 4, 4), (3, 2, 3, 3, 3), dict(stride=2)),
+    "3d_uneven": ((2, 4, 3, 4, 5), (4, 6, 3, 2, 1), dict(groups=2, stride=(2, 1, 3), padding=(1, 0, 0), dilation=(2, 3, 1))),
+    "3d_output_padding": ((2, 4, 3, 3, 3), (4, 3, 3, 3, 3), dict(stride=(2, 3, 1), output_padding=(1, 2, 0))),
 }
 
 
@@ -91,7 +99,7 @@ def test_channels_last(name):
 
 
 @pytest.mark.parametrize("dtype", FLOATING[:2])
-@pytest.mark.parametrize("name", ["stride", "depthwise"])
+@pytest.mark.parametrize("name", ["stride", "depthwise", "3d_groups"])
 def test_low_precision(name, dtype):
     check(CONVOLUTIONS, FORWARD[name], False, dtype)
 

@@ -55,6 +55,24 @@ def test_neighbours_merge_when_freed():
     assert torch.metal.memory_reserved() == reserved
 
 
+def test_a_large_block_that_is_free_serves_smaller_requests():
+    allocate(100 * MIB)
+    reserved = torch.metal.memory_reserved()
+    tensors = [allocate(20 * MIB) for _ in range(5)]
+    assert torch.metal.memory_reserved() == reserved
+    del tensors
+    allocate(100 * MIB)
+    assert torch.metal.memory_reserved() == reserved
+
+
+def test_what_is_free_gives_way_to_a_larger_request():
+    tensors = [allocate(20 * MIB) for _ in range(5)]
+    reserved = torch.metal.memory_reserved()
+    del tensors
+    allocate(100 * MIB)
+    assert torch.metal.memory_reserved() <= reserved
+
+
 def test_empty_cache_returns_unused_memory():
     x, y = allocate(30 * MIB), allocate(30 * MIB)
     reserved = torch.metal.memory_reserved()

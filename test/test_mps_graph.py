@@ -77,7 +77,6 @@ def test_what_has_gaps_or_no_graph_goes_to_kernels(graphs):
     for a, b in ((wide[:, ::2], square), (square.int(), square.int()), (square * 1j, square * 1j)):
         assert_close((a @ b), a.cpu() @ b.cpu(), rtol=1e-4, atol=1e-4)
     torch.addmm(square, square, square, alpha=2)
-    F.conv3d(torch.rand(1, 2, 5, 5, 5, device="metal"), torch.rand(3, 2, 2, 2, 2, device="metal"))
     assert count() == 0
 
 
@@ -86,7 +85,31 @@ def test_what_mpsgraph_computes_wrongly_goes_to_kernels(graphs):
     assert (long @ long.t()).cpu().eq(32767).all()
     many = torch.ones(65537, 1, 2, device="metal")
     assert torch.baddbmm(many[:, :, :1], many, many.transpose(1, 2)).cpu().eq(3).all()
+    assert F.conv1d(many, torch.ones(3, 1, 2, device="metal")).cpu().eq(2).all()
+    channels = torch.ones(65537, 2, 1, device="metal")
+    assert F.conv1d(channels[:1], channels).cpu().eq(2).all()
+    assert F.conv_transpose1d(torch.ones(1, 65537, 1, device="metal"), channels).cpu().eq(65537).all()
+    row = torch.ones(2, 1, 1, 256, device="metal")
+    assert F.conv2d(row, row).cpu().eq(256).all()
     assert count() == 0
+
+
+VOLUMES = {  # convolution, input, weight
+    "plain": (F.conv3d, (2, 3, 5, 6, 7), (4, 3, 2, 3, 3)),
+    "transposed": (F.conv_transpose3d, (2, 4, 3, 4, 5), (4, 3, 2, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_volumes_and_their_gradients_are_graphs(graphs, name, dtype):
+    convolve, *shapes = VOLUMES[name]
+    leaves = [sample(*shape, dtype=dtype).to("metal").requires_grad_() for shape in shapes]
+    with torch_metal.profiler.profile() as profile:
+        convolve(*leaves, stride=(1, 2, 1)).square().mean().backward()
+    ran = {kernel.name.split()[1] for kernel in profile.kernels if kernel.name.startswith("MPSGraph")}
+    in_any_dtype = {"convolution", "convolution_weights_gradient"}
+    assert ran == in_any_dtype | ({"convolution_data_gradient"} if dtype == torch.float32 else set())
 
 
 def test_a_thousand_shapes_keep_a_bounded_number_of_graphs(graphs):
@@ -95,6 +118,24 @@ def test_a_thousand_shapes_keep_a_bounded_number_of_graphs(graphs):
     torch.metal.synchronize()
     assert count() == 1000
     assert 0 < torch_metal._C.kept_graphs() <= 512
+
+
+def test_convolutions_keep_a_bounded_amount_of_memory(graphs):
+    for channels in range(1, 40):
+        F.conv2d(torch.ones(4, channels, 200, 200, device="metal"), torch.ones(8, channels, 3, 3, device="metal"))
+    torch.metal.synchronize()
+    assert 4 * 8 * 198 * 198 * 4 < torch_metal._C.kept_memory() <= 64 * 2**20
+
+
+def test_memory_that_is_kept_is_not_the_memory_of_tensors(graphs):
+    image, weight = sample(4, 16, 100, 100), sample(16, 16, 3, 3, seed=1)
+    expected = F.conv2d(image, weight)
+    results = [F.conv2d(image.to("metal"), weight.to("metal")) for _ in range(4)]
+    on_cpu = [F.conv2d(image, weight) for _ in range(4)]
+    torch.metal.synchronize()
+    for result in results:
+        assert_close(result, expected, rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(result, expected) for result in on_cpu)
 
 
 class Seen(TorchDispatchMode):

@@ -33,6 +33,13 @@ def test_group_norm(shape, groups):
         assert_agrees(lambda x: F.group_norm(x, groups), x, **CLOSE)
 
 
+@pytest.mark.parametrize("width", [1, 31, 33, 49, 256, 257, 1100])
+def test_batch_norm_of_rows_of_every_length(width):
+    x, weight, bias = sample(3, 7, width), sample(7, seed=1), sample(7, seed=2)
+    assert_agrees(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), x, weight, bias, **CLOSE)
+    assert_agrees(lambda x: F.batch_norm(x.transpose(0, 2), None, None, training=True), x, **CLOSE)
+
+
 @pytest.mark.parametrize("dtype", LOW)
 def test_low_precision(dtype):
     x, weight, bias = sample(4, 6, 50, dtype=dtype), sample(6, seed=1), sample(6, seed=2)

@@ -18,9 +18,9 @@ struct HostArray {
   std::array<int64_t, kMaxDimensions> sizes{}, strides{};
 };
 
-/// Of a convolution in Y and X, from its source to its result.
+/// Of a convolution in Y and X, or in Z, Y and X, from its source to its result.
 struct HostConvolution {
-  std::array<int64_t, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};  ///< Y, X; padding is the same on both sides
+  std::array<int64_t, 3> stride{1, 1, 1}, padding{0, 0, 0}, dilation{1, 1, 1};  ///< Z, Y, X; padding on either side
   int64_t groups = 1;
 };
 

@@ -63,13 +63,17 @@ class TensorData : public NS::Referencing<TensorData> {
 
 enum PaddingStyle : NS::UInteger { PaddingStyleExplicit = 0 };
 
-enum TensorNamedDataLayout : NS::UInteger { TensorNamedDataLayoutNCHW = 0, TensorNamedDataLayoutOIHW = 2 };
+enum TensorNamedDataLayout : NS::UInteger {
+  TensorNamedDataLayoutNCHW = 0,
+  TensorNamedDataLayoutOIHW = 2,
+  TensorNamedDataLayoutNCDHW = 7,
+  TensorNamedDataLayoutOIDHW = 9,
+};
 
-/// X is the innermost dimension, Y the one before it.
-class Convolution2DOpDescriptor : public NS::Referencing<Convolution2DOpDescriptor> {
+/// The messages that both descriptors of convolutions take; Objective-C has no such class. X is the innermost dimension,
+/// Y the one before it.
+class ConvolutionOpDescriptor : public NS::Referencing<ConvolutionOpDescriptor> {
  public:
-  static Convolution2DOpDescriptor* alloc();
-  Convolution2DOpDescriptor* init();
   void setStrideInX(NS::UInteger strideInX);
   void setStrideInY(NS::UInteger strideInY);
   void setDilationRateInX(NS::UInteger dilationRateInX);
@@ -82,6 +86,23 @@ class Convolution2DOpDescriptor : public NS::Referencing<Convolution2DOpDescript
   void setDataLayout(TensorNamedDataLayout dataLayout);
   void setWeightsLayout(TensorNamedDataLayout weightsLayout);
   void setGroups(NS::UInteger groups);
+};
+
+class Convolution2DOpDescriptor : public NS::Referencing<Convolution2DOpDescriptor, ConvolutionOpDescriptor> {
+ public:
+  static Convolution2DOpDescriptor* alloc();
+  Convolution2DOpDescriptor* init();
+};
+
+/// Z is the dimension before Y.
+class Convolution3DOpDescriptor : public NS::Referencing<Convolution3DOpDescriptor, ConvolutionOpDescriptor> {
+ public:
+  static Convolution3DOpDescriptor* alloc();
+  Convolution3DOpDescriptor* init();
+  void setStrideInZ(NS::UInteger strideInZ);
+  void setDilationRateInZ(NS::UInteger dilationRateInZ);
+  void setPaddingFront(NS::UInteger paddingFront);
+  void setPaddingBack(NS::UInteger paddingBack);
 };
 
 /// A graph compiled for sizes. May be encoded by several threads at once.
@@ -115,6 +136,15 @@ class Graph : public NS::Referencing<Graph> {
                                     const Convolution2DOpDescriptor* forwardDescriptor, const NS::String* name);
   Tensor* convolution2DWeightsGradient(const Tensor* incomingGradient, const Tensor* source,
                                        const NS::Array* outputShape, const Convolution2DOpDescriptor* forwardDescriptor,
+                                       const NS::String* name);
+
+  /// source [N, C, D, H, W], weights [O, C / groups, D, H, W].
+  Tensor* convolution3D(const Tensor* source, const Tensor* weights, const Convolution3DOpDescriptor* descriptor,
+                        const NS::String* name);
+  Tensor* convolution3DDataGradient(const Tensor* incomingGradient, const Tensor* weights, const NS::Array* outputShape,
+                                    const Convolution3DOpDescriptor* forwardDescriptor, const NS::String* name);
+  Tensor* convolution3DWeightsGradient(const Tensor* incomingGradient, const Tensor* source,
+                                       const NS::Array* outputShape, const Convolution3DOpDescriptor* forwardDescriptor,
                                        const NS::String* name);
 
   /// `feeds`: placeholder -> ShapedType; `device`: null for the default one. An executable that computes `targetTensors`, autoreleased.

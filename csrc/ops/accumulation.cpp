@@ -147,12 +147,15 @@ void accumulate_lines(const TensorIteratorBase& iter, const IndexedDimensions& i
   });
 }
 
+/// To be sorted costs a value as much as it costs this many elements to become floats and narrow again.
+constexpr int64_t kMostReached = 16;
+
 /// Whether lines are the better way: there are enough of them, and what they reach is not much more than the values.
 bool goes_by_lines(const TensorIteratorBase& iter, const IndexedDimensions& indexed, ReductionType reduction) {
   const Lines split(iter);
   const int64_t reached = split.lines.count * c10::multiply_integers(indexed.sizes);
   const bool many = suits_groups(iter, split, indexed) ? split.are_many_groups() : split.are_many();
-  return many && (!needs_floats(iter, reduction) || reached <= 2 * iter.numel());
+  return many && (!needs_floats(iter, reduction) || reached <= kMostReached * iter.numel());
 }
 
 // ---- Runs of equal places ----

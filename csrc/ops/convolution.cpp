@@ -11,6 +11,7 @@
 
 #include "convolution_params.h"
 #include "ops/convolution_graph.h"
+#include "ops/depthwise_convolution.h"
 #include "ops/gemm_tile.h"
 #include "ops/registration.h"
 #include "runtime/launch.h"
@@ -88,14 +89,16 @@ at::Tensor in_order_of(const PatchGeometry& patches, const at::Tensor& weight) {
 void convolve(const at::Tensor& out, const at::Tensor& in, const at::Tensor& weight,
               const std::optional<at::Tensor>& bias, const PatchGeometry& patches, int64_t groups) {
   if (out.numel() == 0) return;
-  const at::Tensor matrix = in_order_of(patches, weight);
   const bool has_bias = bias && bias->defined();
   const Size3 out_strides = innermost_3(out.strides().slice(2), 0);
   const ConvolutionParams params{patches,
                                  {out.stride(0), out.stride(1), {out_strides[0], out_strides[1], out_strides[2]}},
                                  static_cast<uint32_t>(in.size(1) / groups),
                                  static_cast<uint32_t>(out.size(1) / groups),
+                                 static_cast<uint32_t>(groups),
                                  has_bias};
+  if (params.in_channels == 1 && groups > 1 && convolve_depthwise(out, in, weight, bias, params)) return;
+  const at::Tensor matrix = in_order_of(patches, weight);
   const at::Tensor bias_vector = has_bias ? bias->contiguous() : matrix;
   const std::string_view type = metal_type(out.scalar_type());
   const uint64_t channels = params.out_channels, pixels = patches.columns;

@@ -1,4 +1,4 @@
-// Convolutions of one and two dimensions by MPSGraph.
+// Convolutions by MPSGraph.
 #pragma once
 
 #include <optional>
@@ -7,8 +7,8 @@
 
 namespace torch_metal {
 
-// Each returns false, with nothing done, if MPSGraph cannot do it (other dtypes, gaps in memory, three dimensions,
-// sizes it is wrong with) or is not the library of choice. `source` is the larger side of the convolution, `result` or
+// Each returns false, with nothing done, if MPSGraph cannot do it (other dtypes, gaps in memory, sizes it is wrong with)
+// or is not the library of choice. `source` is the larger side of the convolution, `result` or
 // `gradient` the smaller; weights are [channels of the smaller, channels of a group of the larger, kernel...].
 
 bool graph_convolution(const at::Tensor& result, const at::Tensor& source, const at::Tensor& weights,

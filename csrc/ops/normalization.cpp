@@ -1,4 +1,5 @@
 // Batch, layer and group normalisation, forward and backward. Statistics are computed in float32 whatever the dtype.
+#include <ATen/ceil_div.h>
 #include <ATen/native/Normalization.h>
 #include <ATen/native/layer_norm.h>
 
@@ -43,6 +44,14 @@ std::string unit_strides(const NormalizationParams& params, int operands) {
   return std::to_string(unit) + "u";
 }
 
+/// How many threads share a row, a SIMD-group for each block, and their threadgroup.
+std::pair<uint64_t, Extent> threads_along(uint64_t width) {
+  constexpr uint64_t kLanes = 32;
+  if (width < kLanes) return {width, {width, 64 / width}};
+  const uint64_t rows = std::clamp<uint64_t>(8 * kNormalizationBlock / width, 1, 8);
+  return {kLanes * at::ceil_div(width, uint64_t(kNormalizationBlock)), {kLanes, rows}};
+}
+
 /// Launches normalize or normalize_backward; the first operand is the output.
 template <class... Operands>
 void launch_normalization(const std::string& function, const Tensor& weight, NormalizationParams params,
@@ -65,11 +74,11 @@ void launch_normalization(const std::string& function, const Tensor& weight, Nor
   }
   const uint64_t width = params.sizes[0], rows = iterator.numel() / width;
   TORCH_CHECK_NOT_IMPLEMENTED(rows < (uint64_t{1} << 32), "metal: normalisation of more than 2^32 rows");
-  const uint64_t x = std::min<uint64_t>(width, 64);
+  const auto [threads, group] = threads_along(width);
   const auto weight_type = weight.defined() ? weight.scalar_type() : at::kFloat;
   const Kernel& k = kernel("normalization", function, {metal_type(iterator.dtype(0)), metal_type(weight_type),
                                                       unit_strides(params, iterator.ntensors())});
-  launch_threads(k, {width, rows}, {x, 64 / x}, operands..., params);
+  launch_threads(k, {threads, rows}, group, operands..., params);
 }
 
 /// Mean, and what `mode` makes of the variance.

@@ -12,6 +12,7 @@
 #include "runtime/flatten_source.h"
 #include "runtime/generator.h"
 #include "runtime/graph.h"
+#include "runtime/kept_memory.h"
 #include "runtime/kernel_library.h"
 #include "runtime/operator_wait.h"
 #include "runtime/route.h"
@@ -84,6 +85,7 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("sync_debug_mode", &sync_debug_mode);
   m.def("set_sync_debug_mode", &set_sync_debug_mode);
   m.def("kept_graphs", &kept_graphs);
+  m.def("kept_memory", &kept_memory);
 
   m.def("kernels_in_use", &kernels_in_use);
   m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),

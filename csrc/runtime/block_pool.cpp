@@ -102,10 +102,12 @@ Block* BlockPool::allocate(size_t requested, c10::StreamId stream, size_t limit)
   std::unique_lock<std::mutex> lock(mutex_);
   process_pending();
   Block* block = take_free(size, stream, small);
-  if (!block) block = take_new(size, stream, small, limit);
+  // Smaller segments that are idle give way to one that serves their requests as well.
+  const bool gathers = !block && size >= kLarge && unused_bytes() >= size / 2;
+  if (!block && !gathers) block = take_new(size, stream, small, limit);
   if (!block) {
     // Wait for what others still use, give back what nobody uses, and try again.
-    ++stats_.num_alloc_retries;
+    stats_.num_alloc_retries += !gathers;
     lock.unlock();
     Stream::wait_all();
     lock.lock();
@@ -175,13 +177,12 @@ void BlockPool::reset_peak_stats() {
   for_each_stat(stats_, [](auto& stat) { stat.reset_peak(); });
 }
 
-// Best fit. A large block that would leave most of a segment idle is left for a request of its size.
+// Best fit.
 Block* BlockPool::take_free(size_t size, c10::StreamId stream, bool small) {
   const auto found = free_.lower_bound({stream, small, size, nullptr});
   if (found == free_.end()) return nullptr;
   Block* const block = found->second;
   if (block->stream != stream || block->segment->is_small != small) return nullptr;
-  if (!small && size >= kLarge && block->size > 2 * size) return nullptr;
   if (validating() && block->size != size) return nullptr;
   free_.erase(found);
   count_inactive_split(stats_, block, false);
@@ -264,11 +265,23 @@ void BlockPool::process_pending() {
   });
 }
 
+bool BlockPool::is_unused(const Segment& segment) const {
+  const Block& block = *segment.first;
+  return block.size == segment.size && free_.count({block.stream, segment.is_small, block.size, block.data}) != 0;
+}
+
+size_t BlockPool::unused_bytes() const {
+  size_t bytes = 0;
+  for (const Segment* const segment : segments_)
+    if (is_unused(*segment)) bytes += segment->size;
+  return bytes;
+}
+
 void BlockPool::release_unused_segments() {
   std::erase_if(segments_, [&](Segment* segment) {
+    if (!is_unused(*segment)) return false;
     Block* const block = segment->first;
-    if (block->size != segment->size || free_.erase({block->stream, segment->is_small, block->size, block->data}) == 0)
-      return false;
+    free_.erase({block->stream, segment->is_small, block->size, block->data});
     {
       const std::unique_lock<std::shared_mutex> lock(address_mutex);
       addresses().erase(segment->base);

@@ -75,6 +75,8 @@ class BlockPool {
   void release(Block* block);
   Block* merge(Block* left, Block* right);
   void process_pending();
+  bool is_unused(const Segment& segment) const;
+  size_t unused_bytes() const;  ///< of segments of which no block is in use
   void release_unused_segments();
   [[noreturn]] void throw_out_of_memory(size_t size, size_t limit);
 

@@ -16,6 +16,8 @@
 #include <omp.h>
 #endif
 
+#include "runtime/kept_memory.h"
+
 namespace torch_metal {
 namespace {
 
@@ -41,6 +43,7 @@ class PlainCpu {
 
   const c10::impl::ForceDispatchKeyGuard keys_;
   const at::DisableRecordFunctionGuard unrecorded_;
+  const KeptMemoryScope memory_;
   const int outer_threads_;
 };
 
@@ -84,32 +87,47 @@ void matmul(const HostArray& out, const HostArray& a, const HostArray& b, const 
   }
 }
 
-// PyTorch's convolutions return new tensors only.
+/// A convolution's numbers for the dimensions that its arrays have.
+struct ConvolutionArguments {
+  ConvolutionArguments(const HostConvolution& c, const HostArray& array)
+      : first(c.stride.size() + 2 - array.dimensions), stride(at::IntArrayRef(c.stride).slice(first)),
+        padding(at::IntArrayRef(c.padding).slice(first)), dilation(at::IntArrayRef(c.dilation).slice(first)),
+        output_padding(at::IntArrayRef(kNoOutputPadding).slice(first)) {}
+
+  static constexpr std::array<int64_t, 3> kNoOutputPadding{0, 0, 0};
+  const size_t first;
+  const at::IntArrayRef stride, padding, dilation, output_padding;
+};
+
+// PyTorch's convolutions return new tensors only, but their memory is kept from one to the next.
 
 void convolution(const HostArray& out, const HostArray& source, const HostArray& weights, const HostArray* bias,
                  const HostConvolution& c, int threads) {
   const PlainCpu scope(threads);
   const std::optional<at::Tensor> bias_vector = bias ? std::optional(tensor(*bias)) : std::nullopt;
-  tensor(out).copy_(at::convolution(tensor(source), tensor(weights), bias_vector, c.stride, c.padding, c.dilation,
-                                    /*transposed=*/false, {0, 0}, c.groups));
+  const ConvolutionArguments a(c, out);
+  tensor(out).copy_(at::convolution(tensor(source), tensor(weights), bias_vector, a.stride, a.padding, a.dilation,
+                                    /*transposed=*/false, a.output_padding, c.groups));
 }
 
 void convolution_data_gradient(const HostArray& out, const HostArray& gradient, const HostArray& weights,
                                const HostConvolution& c, int threads) {
   const PlainCpu scope(threads);
+  const ConvolutionArguments a(c, out);
   const at::Tensor result = tensor(out);  // stands for the source, of which only sizes and format matter
-  result.copy_(std::get<0>(at::convolution_backward(tensor(gradient), result, tensor(weights), std::nullopt, c.stride,
-                                                    c.padding, c.dilation, /*transposed=*/false, {0, 0}, c.groups,
-                                                    {true, false, false})));
+  result.copy_(std::get<0>(at::convolution_backward(tensor(gradient), result, tensor(weights), std::nullopt, a.stride,
+                                                    a.padding, a.dilation, /*transposed=*/false, a.output_padding,
+                                                    c.groups, {true, false, false})));
 }
 
 void convolution_weights_gradient(const HostArray& out, const HostArray& gradient, const HostArray& source,
                                   const HostConvolution& c, int threads) {
   const PlainCpu scope(threads);
+  const ConvolutionArguments a(c, out);
   const at::Tensor result = tensor(out);  // stands for the weights, likewise
-  result.copy_(std::get<1>(at::convolution_backward(tensor(gradient), tensor(source), result, std::nullopt, c.stride,
-                                                    c.padding, c.dilation, /*transposed=*/false, {0, 0}, c.groups,
-                                                    {false, true, false})));
+  result.copy_(std::get<1>(at::convolution_backward(tensor(gradient), tensor(source), result, std::nullopt, a.stride,
+                                                    a.padding, a.dilation, /*transposed=*/false, a.output_padding,
+                                                    c.groups, {false, true, false})));
 }
 
 const bool lent = (set_host_library({&copy, &add, &matmul, &convolution, &convolution_data_gradient,

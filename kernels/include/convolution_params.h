@@ -32,6 +32,7 @@ struct ConvolutionParams {
   VolumeLayout out;
   uint32_t in_channels;   ///< of a group
   uint32_t out_channels;  ///< of a group
+  uint32_t groups;
   uint32_t has_bias;
 };
 

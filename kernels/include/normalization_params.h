@@ -8,6 +8,7 @@
 namespace torch_metal {
 
 enum : uint32_t { kNormalizationMaxDims = 16, kNormalizationMaxOperands = 8 };
+enum : uint32_t { kNormalizationBlock = 256 };  // elements of a row that 32 threads take in turn
 
 /// Operands broadcast together. Strides count elements, dimension 0 is the fastest.
 struct NormalizationParams {

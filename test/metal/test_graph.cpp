@@ -177,6 +177,45 @@ TEST(graphs_say_which_sizes_do_not_fit) {
                  "reaches beyond the end of its buffer");
 }
 
+TEST(convolutions_say_which_sizes_do_not_fit) {
+  set_host_library(kMatrices);
+  const auto error = [](std::vector<NS::Array*> shapes, auto convolve) {
+    Built built(std::move(shapes));
+    const auto executable = built.compile(convolve(built));
+    std::vector<const NS::Object*> none;
+    return run(executable.get(), none, data(zeros(4), numbers({1})));
+  };
+  const auto in_2d = [](Built& built) {
+    auto* const descriptor = MPSGraph::Convolution2DOpDescriptor::alloc()->init()->autorelease();
+    return built.graph->convolution2D(built.in[0], built.in[1], descriptor, nullptr);
+  };
+  const auto in_3d = [](Built& built) {
+    auto* const descriptor = MPSGraph::Convolution3DOpDescriptor::alloc()->init()->autorelease();
+    descriptor->setStrideInZ(2);
+    return built.graph->convolution3D(built.in[0], built.in[1], descriptor, nullptr);
+  };
+  const auto gradient_3d = [](Built& built) {
+    auto* const descriptor = MPSGraph::Convolution3DOpDescriptor::alloc()->init()->autorelease();
+    descriptor->setDilationRateInZ(2);
+    return built.graph->convolution3DDataGradient(built.in[0], built.in[1], numbers({1, 2, 4, 4, 4}), descriptor,
+                                                  nullptr);
+  };
+  const auto uneven_padding = [](Built& built) {
+    auto* const descriptor = MPSGraph::Convolution3DOpDescriptor::alloc()->init()->autorelease();
+    descriptor->setPaddingFront(1);
+    return built.graph->convolution3D(built.in[0], built.in[1], descriptor, nullptr);
+  };
+  NS::Array *const image = numbers({1, 2, 4, 4}), *const volume = numbers({1, 2, 4, 4, 4});
+  NS::Array *const flat = numbers({3, 2, 2, 2}), *const deep = numbers({3, 2, 2, 2, 2});
+  CHECK_CONTAINS(error({volume, deep}, in_2d), "takes values of 4 dimensions");
+  CHECK_CONTAINS(error({image, flat}, in_3d), "takes values of 5 dimensions");
+  CHECK_CONTAINS(error({volume, numbers({3, 1, 2, 2, 2})}, in_3d), "do not fit a source [1, 2, 4, 4, 4]");
+  CHECK_CONTAINS(error({volume, deep}, in_3d), "arrays for 2 values");
+  CHECK_CONTAINS(error({numbers({1, 3, 3, 3, 3}), deep}, gradient_3d), "is not [1, 3, 3, 3, 3]");
+  CHECK_CONTAINS(error({numbers({1, 3, 2, 3, 3}), deep}, gradient_3d), "arrays for 2 values");
+  CHECK_CONTAINS(error({volume, deep}, uneven_padding), "pads both sides of a convolution alike");
+}
+
 TEST(placeholders_that_are_not_fed_are_an_error) {
   set_host_library(kMatrices);
   Built built({numbers({2, 2})});

@@ -69,42 +69,60 @@ TensorData* TensorData::init(const MPS::NDArray* ndarray) {
   return send<TensorData*>(this, "initWithMPSNDArray:", ndarray);
 }
 
+void ConvolutionOpDescriptor::setStrideInX(NS::UInteger strideInX) { send<void>(this, "setStrideInX:", strideInX); }
+void ConvolutionOpDescriptor::setStrideInY(NS::UInteger strideInY) { send<void>(this, "setStrideInY:", strideInY); }
+void ConvolutionOpDescriptor::setDilationRateInX(NS::UInteger dilationRateInX) {
+  send<void>(this, "setDilationRateInX:", dilationRateInX);
+}
+void ConvolutionOpDescriptor::setDilationRateInY(NS::UInteger dilationRateInY) {
+  send<void>(this, "setDilationRateInY:", dilationRateInY);
+}
+void ConvolutionOpDescriptor::setPaddingLeft(NS::UInteger paddingLeft) {
+  send<void>(this, "setPaddingLeft:", paddingLeft);
+}
+void ConvolutionOpDescriptor::setPaddingRight(NS::UInteger paddingRight) {
+  send<void>(this, "setPaddingRight:", paddingRight);
+}
+void ConvolutionOpDescriptor::setPaddingTop(NS::UInteger paddingTop) {
+  send<void>(this, "setPaddingTop:", paddingTop);
+}
+void ConvolutionOpDescriptor::setPaddingBottom(NS::UInteger paddingBottom) {
+  send<void>(this, "setPaddingBottom:", paddingBottom);
+}
+void ConvolutionOpDescriptor::setPaddingStyle(PaddingStyle paddingStyle) {
+  send<void>(this, "setPaddingStyle:", paddingStyle);
+}
+void ConvolutionOpDescriptor::setDataLayout(TensorNamedDataLayout dataLayout) {
+  send<void>(this, "setDataLayout:", dataLayout);
+}
+void ConvolutionOpDescriptor::setWeightsLayout(TensorNamedDataLayout weightsLayout) {
+  send<void>(this, "setWeightsLayout:", weightsLayout);
+}
+void ConvolutionOpDescriptor::setGroups(NS::UInteger groups) { send<void>(this, "setGroups:", groups); }
+
 Convolution2DOpDescriptor* Convolution2DOpDescriptor::alloc() {
   return send<Convolution2DOpDescriptor*>(objc_class("MPSGraphConvolution2DOpDescriptor"), "alloc");
 }
 Convolution2DOpDescriptor* Convolution2DOpDescriptor::init() {
   return send<Convolution2DOpDescriptor*>(this, "init");
 }
-void Convolution2DOpDescriptor::setStrideInX(NS::UInteger strideInX) { send<void>(this, "setStrideInX:", strideInX); }
-void Convolution2DOpDescriptor::setStrideInY(NS::UInteger strideInY) { send<void>(this, "setStrideInY:", strideInY); }
-void Convolution2DOpDescriptor::setDilationRateInX(NS::UInteger dilationRateInX) {
-  send<void>(this, "setDilationRateInX:", dilationRateInX);
+
+Convolution3DOpDescriptor* Convolution3DOpDescriptor::alloc() {
+  return send<Convolution3DOpDescriptor*>(objc_class("MPSGraphConvolution3DOpDescriptor"), "alloc");
 }
-void Convolution2DOpDescriptor::setDilationRateInY(NS::UInteger dilationRateInY) {
-  send<void>(this, "setDilationRateInY:", dilationRateInY);
+Convolution3DOpDescriptor* Convolution3DOpDescriptor::init() {
+  return send<Convolution3DOpDescriptor*>(this, "init");
 }
-void Convolution2DOpDescriptor::setPaddingLeft(NS::UInteger paddingLeft) {
-  send<void>(this, "setPaddingLeft:", paddingLeft);
+void Convolution3DOpDescriptor::setStrideInZ(NS::UInteger strideInZ) { send<void>(this, "setStrideInZ:", strideInZ); }
+void Convolution3DOpDescriptor::setDilationRateInZ(NS::UInteger dilationRateInZ) {
+  send<void>(this, "setDilationRateInZ:", dilationRateInZ);
 }
-void Convolution2DOpDescriptor::setPaddingRight(NS::UInteger paddingRight) {
-  send<void>(this, "setPaddingRight:", paddingRight);
+void Convolution3DOpDescriptor::setPaddingFront(NS::UInteger paddingFront) {
+  send<void>(this, "setPaddingFront:", paddingFront);
 }
-void Convolution2DOpDescriptor::setPaddingTop(NS::UInteger paddingTop) {
-  send<void>(this, "setPaddingTop:", paddingTop);
+void Convolution3DOpDescriptor::setPaddingBack(NS::UInteger paddingBack) {
+  send<void>(this, "setPaddingBack:", paddingBack);
 }
-void Convolution2DOpDescriptor::setPaddingBottom(NS::UInteger paddingBottom) {
-  send<void>(this, "setPaddingBottom:", paddingBottom);
-}
-void Convolution2DOpDescriptor::setPaddingStyle(PaddingStyle paddingStyle) {
-  send<void>(this, "setPaddingStyle:", paddingStyle);
-}
-void Convolution2DOpDescriptor::setDataLayout(TensorNamedDataLayout dataLayout) {
-  send<void>(this, "setDataLayout:", dataLayout);
-}
-void Convolution2DOpDescriptor::setWeightsLayout(TensorNamedDataLayout weightsLayout) {
-  send<void>(this, "setWeightsLayout:", weightsLayout);
-}
-void Convolution2DOpDescriptor::setGroups(NS::UInteger groups) { send<void>(this, "setGroups:", groups); }
 
 NS::Array* Executable::feedTensors() const { return send<NS::Array*>(this, "feedTensors"); }
 
@@ -155,6 +173,31 @@ Tensor* Graph::convolution2DWeightsGradient(const Tensor* incomingGradient, cons
                                             const NS::String* name) {
   return send<Tensor*>(this,
                        "convolution2DWeightsGradientWithIncomingGradientTensor:sourceTensor:outputShape:"
+                       "forwardConvolutionDescriptor:name:",
+                       incomingGradient, source, outputShape, forwardDescriptor, name);
+}
+
+Tensor* Graph::convolution3D(const Tensor* source, const Tensor* weights, const Convolution3DOpDescriptor* descriptor,
+                             const NS::String* name) {
+  return send<Tensor*>(this, "convolution3DWithSourceTensor:weightsTensor:descriptor:name:", source, weights,
+                       descriptor, name);
+}
+
+Tensor* Graph::convolution3DDataGradient(const Tensor* incomingGradient, const Tensor* weights,
+                                         const NS::Array* outputShape,
+                                         const Convolution3DOpDescriptor* forwardDescriptor, const NS::String* name) {
+  return send<Tensor*>(this,
+                       "convolution3DDataGradientWithIncomingGradientTensor:weightsTensor:outputShape:"
+                       "forwardConvolutionDescriptor:name:",
+                       incomingGradient, weights, outputShape, forwardDescriptor, name);
+}
+
+Tensor* Graph::convolution3DWeightsGradient(const Tensor* incomingGradient, const Tensor* source,
+                                            const NS::Array* outputShape,
+                                            const Convolution3DOpDescriptor* forwardDescriptor,
+                                            const NS::String* name) {
+  return send<Tensor*>(this,
+                       "convolution3DWeightsGradientWithIncomingGradientTensor:sourceTensor:outputShape:"
                        "forwardConvolutionDescriptor:name:",
                        incomingGradient, source, outputShape, forwardDescriptor, name);
 }

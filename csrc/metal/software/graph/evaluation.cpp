@@ -9,12 +9,14 @@ bool is_product(const Node& node) {
   return node.kind == Node::Kind::matrix_multiplication || node.kind == Node::Kind::convolution;
 }
 
-/// Whether a value has one number for each channel of a convolution's result: [1, C, 1, 1].
+/// Whether a value has one number for each channel of a convolution's result: [1, C, 1, 1] or [1, C, 1, 1, 1].
 bool is_bias(const Node& node, const Shape& result) {
-  return node.shape == Shape{1, result[1], 1, 1};
+  Shape shape(result.size(), 1);
+  shape[1] = result[1];
+  return node.shape == shape;
 }
 
-/// [1, C, 1, 1] as [C].
+/// Such a value as [C].
 HostArray as_vector(const HostArray& bias) {
   HostArray vector{bias.data, bias.data_type, 1};
   vector.sizes[0] = bias.sizes[1];

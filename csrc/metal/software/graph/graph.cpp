@@ -29,27 +29,29 @@ bool is_permutation_of(const Shape& permutation, size_t dimensions) {
   return sorted.size() == dimensions;
 }
 
-/// Sizes of a convolution's result; negative ones if the kernel does not fit into the source.
-Shape convolution_shape(const Shape& source, const Shape& weights, const Convolution2DOpDescriptorObject& descriptor) {
-  const auto& [stride, padding, dilation, groups] = descriptor.convolution;
+/// Sizes of the result of a convolution whose source and weights have as many dimensions; negative ones if the kernel
+/// does not fit into the source.
+Shape convolution_shape(const Shape& source, const Shape& weights, const ConvolutionAttributes& attributes) {
+  const auto& [stride, padding, dilation, groups] = attributes.convolution;
   Shape result{source[0], weights[0]};
-  for (size_t d = 0; d < 2; ++d) {
-    const int64_t room = source[2 + d] + padding[d] + descriptor.padding_after[d] - dilation[d] * (weights[2 + d] - 1);
-    result.push_back(room < 1 ? -1 : (room - 1) / stride[d] + 1);
+  for (size_t d = 2, i = 5 - source.size(); d < source.size(); ++d, ++i) {
+    const int64_t room = source[d] + padding[i] + attributes.padding_after[i] - dilation[i] * (weights[d] - 1);
+    result.push_back(room < 1 ? -1 : (room - 1) / stride[i] + 1);
   }
   return result;
 }
 
-/// What is wrong with a convolution from `source` to `result`, or nothing.
-std::string convolution_fault(const Shape& source, const Shape& weights, const Shape& result,
-                              const Convolution2DOpDescriptorObject& descriptor) {
-  if (source.size() != 4 || weights.size() != 4 || result.size() != 4) return "convolutions take four dimensions";
-  if (descriptor.padding_after != descriptor.convolution.padding)
+/// What is wrong with a convolution of values of `dimensions` dimensions from `source` to `result`, or nothing.
+std::string convolution_fault(size_t dimensions, const Shape& source, const Shape& weights, const Shape& result,
+                              const ConvolutionAttributes& attributes) {
+  if (source.size() != dimensions || weights.size() != dimensions || result.size() != dimensions)
+    return concat("this convolution takes values of ", dimensions, " dimensions");
+  if (attributes.padding_after != attributes.convolution.padding)
     return "this device pads both sides of a convolution alike";
-  const int64_t groups = descriptor.convolution.groups;
+  const int64_t groups = attributes.convolution.groups;
   if (groups < 1 || weights[0] % groups != 0 || source[1] != weights[1] * groups)
     return concat("weights ", text_of(weights), " in ", groups, " groups do not fit a source ", text_of(source));
-  if (convolution_shape(source, weights, descriptor) != result)
+  if (convolution_shape(source, weights, attributes) != result)
     return concat("a convolution of ", text_of(source), " with ", text_of(weights), " is not ", text_of(result));
   return {};
 }
@@ -165,43 +167,83 @@ Tensor* Graph::matrixMultiplication(const Tensor* primary, const Tensor* seconda
 
 namespace {
 
+/// The dimensions of the values that a descriptor is for.
+size_t dimensions_for(const Convolution2DOpDescriptor*) { return 4; }
+size_t dimensions_for(const Convolution3DOpDescriptor*) { return 5; }
+
 /// A convolution from source to result, or one of its gradients, after a check that the three fit.
+template <class Descriptor>
 Node* add_convolution(Graph* graph, Node::Kind kind, const Node* a, const Node* b, const Shape& out,
-                      const Shape& source, const Shape& weights, const Shape& result,
-                      const Convolution2DOpDescriptor* descriptor) {
-  const auto& object = static_cast<const metal_software::Convolution2DOpDescriptorObject&>(*descriptor);
-  const std::string fault = metal_software::convolution_fault(source, weights, result, object);
+                      const Shape& source, const Shape& weights, const Shape& result, const Descriptor* descriptor) {
+  const auto& attributes = metal_software::attributes_of(descriptor);
+  const std::string fault =
+      metal_software::convolution_fault(dimensions_for(descriptor), source, weights, result, attributes);
   if (!fault.empty()) object_of(graph)->fail(fault);
   Node* const node = object_of(graph)->add(new Node(kind, a->type, out, {a, b}));
-  node->convolution = object.convolution;
+  node->convolution = attributes.convolution;
   return node;
+}
+
+template <class Descriptor>
+Node* add_forward(Graph* graph, const Tensor* source, const Tensor* weights, const Descriptor* descriptor) {
+  const Node *const a = node_of(source), *const b = node_of(weights);
+  const size_t dimensions = dimensions_for(descriptor);
+  const bool fits = a->shape.size() == dimensions && b->shape.size() == dimensions;
+  const Shape result =
+      fits ? metal_software::convolution_shape(a->shape, b->shape, metal_software::attributes_of(descriptor)) : Shape{};
+  return add_convolution(graph, Node::Kind::convolution, a, b, result, a->shape, b->shape, result, descriptor);
+}
+
+template <class Descriptor>
+Node* add_data_gradient(Graph* graph, const Tensor* gradient, const Tensor* weights, const NS::Array* output_shape,
+                        const Descriptor* descriptor) {
+  const Node *const a = node_of(gradient), *const b = node_of(weights);
+  const Shape out = shape_of(output_shape);
+  return add_convolution(graph, Node::Kind::data_gradient, a, b, out, out, b->shape, a->shape, descriptor);
+}
+
+template <class Descriptor>
+Node* add_weights_gradient(Graph* graph, const Tensor* gradient, const Tensor* source, const NS::Array* output_shape,
+                           const Descriptor* descriptor) {
+  const Node *const a = node_of(gradient), *const b = node_of(source);
+  const Shape out = shape_of(output_shape);
+  return add_convolution(graph, Node::Kind::weights_gradient, a, b, out, b->shape, out, a->shape, descriptor);
 }
 
 }  // namespace
 
 Tensor* Graph::convolution2D(const Tensor* source, const Tensor* weights, const Convolution2DOpDescriptor* descriptor,
                              const NS::String*) {
-  const Node *const a = node_of(source), *const b = node_of(weights);
-  const auto& object = static_cast<const metal_software::Convolution2DOpDescriptorObject&>(*descriptor);
-  const bool fits = a->shape.size() == 4 && b->shape.size() == 4;
-  const Shape result = fits ? metal_software::convolution_shape(a->shape, b->shape, object) : Shape{};
-  return add_convolution(this, Node::Kind::convolution, a, b, result, a->shape, b->shape, result, descriptor);
+  return add_forward(this, source, weights, descriptor);
 }
 
 Tensor* Graph::convolution2DDataGradient(const Tensor* incomingGradient, const Tensor* weights,
                                          const NS::Array* outputShape,
                                          const Convolution2DOpDescriptor* forwardDescriptor, const NS::String*) {
-  const Node *const a = node_of(incomingGradient), *const b = node_of(weights);
-  const Shape out = shape_of(outputShape);
-  return add_convolution(this, Node::Kind::data_gradient, a, b, out, out, b->shape, a->shape, forwardDescriptor);
+  return add_data_gradient(this, incomingGradient, weights, outputShape, forwardDescriptor);
 }
 
 Tensor* Graph::convolution2DWeightsGradient(const Tensor* incomingGradient, const Tensor* source,
                                             const NS::Array* outputShape,
                                             const Convolution2DOpDescriptor* forwardDescriptor, const NS::String*) {
-  const Node *const a = node_of(incomingGradient), *const b = node_of(source);
-  const Shape out = shape_of(outputShape);
-  return add_convolution(this, Node::Kind::weights_gradient, a, b, out, b->shape, out, a->shape, forwardDescriptor);
+  return add_weights_gradient(this, incomingGradient, source, outputShape, forwardDescriptor);
+}
+
+Tensor* Graph::convolution3D(const Tensor* source, const Tensor* weights, const Convolution3DOpDescriptor* descriptor,
+                             const NS::String*) {
+  return add_forward(this, source, weights, descriptor);
+}
+
+Tensor* Graph::convolution3DDataGradient(const Tensor* incomingGradient, const Tensor* weights,
+                                         const NS::Array* outputShape,
+                                         const Convolution3DOpDescriptor* forwardDescriptor, const NS::String*) {
+  return add_data_gradient(this, incomingGradient, weights, outputShape, forwardDescriptor);
+}
+
+Tensor* Graph::convolution3DWeightsGradient(const Tensor* incomingGradient, const Tensor* source,
+                                            const NS::Array* outputShape,
+                                            const Convolution3DOpDescriptor* forwardDescriptor, const NS::String*) {
+  return add_weights_gradient(this, incomingGradient, source, outputShape, forwardDescriptor);
 }
 
 }  // namespace MPSGraph

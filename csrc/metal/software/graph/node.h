@@ -68,10 +68,16 @@ struct CommandBufferObject : MPS::CommandBuffer {
   NS::SharedPtr<MTL::CommandBuffer> command_buffer;
 };
 
-struct Convolution2DOpDescriptorObject : MPSGraph::Convolution2DOpDescriptor {
+/// What the setters of a descriptor set.
+struct ConvolutionAttributes {
   torch_metal::HostConvolution convolution;
-  std::array<int64_t, 2> padding_after{0, 0};
+  std::array<int64_t, 3> padding_after{0, 0, 0};
 };
+
+template <class Descriptor>
+struct ConvolutionOpDescriptorObject : Descriptor, ConvolutionAttributes {};
+
+const ConvolutionAttributes& attributes_of(const MPSGraph::ConvolutionOpDescriptor* descriptor);
 
 struct ExecutableObject : MPSGraph::Executable {
   std::vector<NS::SharedPtr<const Node>> feeds, targets;

@@ -9,11 +9,23 @@ Object& object_of(Class* object) {
   return static_cast<Object&>(*object);
 }
 
-torch_metal::HostConvolution& convolution_of(MPSGraph::Convolution2DOpDescriptor* descriptor) {
-  return object_of<Convolution2DOpDescriptorObject>(descriptor).convolution;
+ConvolutionAttributes& attributes_of(MPSGraph::ConvolutionOpDescriptor* descriptor) {
+  return dynamic_cast<ConvolutionAttributes&>(*descriptor);
 }
 
+torch_metal::HostConvolution& convolution_of(MPSGraph::ConvolutionOpDescriptor* descriptor) {
+  return attributes_of(descriptor).convolution;
+}
+
+/// Where HostConvolution has a dimension.
+enum Axis { kZ, kY, kX };
+
 }  // namespace
+
+const ConvolutionAttributes& attributes_of(const MPSGraph::ConvolutionOpDescriptor* descriptor) {
+  return dynamic_cast<const ConvolutionAttributes&>(*descriptor);
+}
+
 }  // namespace metal_software
 
 namespace MPS {
@@ -68,35 +80,49 @@ TensorData* TensorData::init(const MPS::NDArray* ndarray) {
   return this;
 }
 
-Convolution2DOpDescriptor* Convolution2DOpDescriptor::alloc() { return new Convolution2DOpDescriptorObject(); }
-Convolution2DOpDescriptor* Convolution2DOpDescriptor::init() { return this; }
+void ConvolutionOpDescriptor::setStrideInX(NS::UInteger strideInX) { convolution_of(this).stride[kX] = strideInX; }
+void ConvolutionOpDescriptor::setStrideInY(NS::UInteger strideInY) { convolution_of(this).stride[kY] = strideInY; }
 
-void Convolution2DOpDescriptor::setStrideInX(NS::UInteger strideInX) { convolution_of(this).stride[1] = strideInX; }
-void Convolution2DOpDescriptor::setStrideInY(NS::UInteger strideInY) { convolution_of(this).stride[0] = strideInY; }
-
-void Convolution2DOpDescriptor::setDilationRateInX(NS::UInteger dilationRateInX) {
-  convolution_of(this).dilation[1] = dilationRateInX;
+void ConvolutionOpDescriptor::setDilationRateInX(NS::UInteger dilationRateInX) {
+  convolution_of(this).dilation[kX] = dilationRateInX;
 }
-void Convolution2DOpDescriptor::setDilationRateInY(NS::UInteger dilationRateInY) {
-  convolution_of(this).dilation[0] = dilationRateInY;
+void ConvolutionOpDescriptor::setDilationRateInY(NS::UInteger dilationRateInY) {
+  convolution_of(this).dilation[kY] = dilationRateInY;
 }
 
-void Convolution2DOpDescriptor::setPaddingLeft(NS::UInteger paddingLeft) {
-  convolution_of(this).padding[1] = paddingLeft;
+void ConvolutionOpDescriptor::setPaddingLeft(NS::UInteger paddingLeft) {
+  convolution_of(this).padding[kX] = paddingLeft;
 }
-void Convolution2DOpDescriptor::setPaddingRight(NS::UInteger paddingRight) {
-  object_of<Convolution2DOpDescriptorObject>(this).padding_after[1] = paddingRight;
-}
-void Convolution2DOpDescriptor::setPaddingTop(NS::UInteger paddingTop) { convolution_of(this).padding[0] = paddingTop; }
-void Convolution2DOpDescriptor::setPaddingBottom(NS::UInteger paddingBottom) {
-  object_of<Convolution2DOpDescriptorObject>(this).padding_after[0] = paddingBottom;
+void ConvolutionOpDescriptor::setPaddingRight(NS::UInteger paddingRight) { attributes_of(this).padding_after[kX] = paddingRight; }
+void ConvolutionOpDescriptor::setPaddingTop(NS::UInteger paddingTop) { convolution_of(this).padding[kY] = paddingTop; }
+void ConvolutionOpDescriptor::setPaddingBottom(NS::UInteger paddingBottom) {
+  attributes_of(this).padding_after[kY] = paddingBottom;
 }
 
 // There is one of each.
-void Convolution2DOpDescriptor::setPaddingStyle(PaddingStyle) {}
-void Convolution2DOpDescriptor::setDataLayout(TensorNamedDataLayout) {}
-void Convolution2DOpDescriptor::setWeightsLayout(TensorNamedDataLayout) {}
+void ConvolutionOpDescriptor::setPaddingStyle(PaddingStyle) {}
+void ConvolutionOpDescriptor::setDataLayout(TensorNamedDataLayout) {}
+void ConvolutionOpDescriptor::setWeightsLayout(TensorNamedDataLayout) {}
 
-void Convolution2DOpDescriptor::setGroups(NS::UInteger groups) { convolution_of(this).groups = groups; }
+void ConvolutionOpDescriptor::setGroups(NS::UInteger groups) { convolution_of(this).groups = groups; }
+
+Convolution2DOpDescriptor* Convolution2DOpDescriptor::alloc() {
+  return new ConvolutionOpDescriptorObject<Convolution2DOpDescriptor>();
+}
+Convolution2DOpDescriptor* Convolution2DOpDescriptor::init() { return this; }
+
+Convolution3DOpDescriptor* Convolution3DOpDescriptor::alloc() {
+  return new ConvolutionOpDescriptorObject<Convolution3DOpDescriptor>();
+}
+Convolution3DOpDescriptor* Convolution3DOpDescriptor::init() { return this; }
+
+void Convolution3DOpDescriptor::setStrideInZ(NS::UInteger strideInZ) { convolution_of(this).stride[kZ] = strideInZ; }
+void Convolution3DOpDescriptor::setDilationRateInZ(NS::UInteger dilationRateInZ) {
+  convolution_of(this).dilation[kZ] = dilationRateInZ;
+}
+void Convolution3DOpDescriptor::setPaddingFront(NS::UInteger paddingFront) {
+  convolution_of(this).padding[kZ] = paddingFront;
+}
+void Convolution3DOpDescriptor::setPaddingBack(NS::UInteger paddingBack) { attributes_of(this).padding_after[kZ] = paddingBack; }
 
 }  // namespace MPSGraph
