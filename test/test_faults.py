@@ -205,6 +205,17 @@ def test_kernels_that_cannot_be_compiled_raise_and_can_be_later(place, text):
     assert x.tolist() == [3.0] * 5
 
 
+@pytest.mark.parametrize("place", ["new_command_buffer", "new_encoder"])
+def test_kernels_that_cannot_be_encoded_raise_as_operators_do(place):
+    x = torch.zeros(5, device="metal")
+    fill = torch_metal.compile_shader(SHADER.format(unique=0)).fill
+    torch.metal.synchronize()
+    with faults(place):
+        raised(*NOT_MADE[place], fill, x, 2.0)
+    fill(x, 2.0)
+    assert x.tolist() == [2.0] * 5
+
+
 def test_graphs_that_cannot_be_compiled_raise_and_can_be_later():
     x = sample(37, 37)
     operator = product_by("mps_graph")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from torch_metal import native
-from torch_metal._C import launch
+from torch_metal._C import launch_shader
 from torch_metal.shader_arguments import Parameter, pack_constant
 
 Sizes = int | list[int] | tuple[int, ...]
@@ -83,6 +83,8 @@ class ShaderKernel:
         threadgroup_memory: int | dict[int, int] | None = None,
     ) -> None:
         """See torch_metal.compile_shader."""
+        if arg_casts is not None and not isinstance(arg_casts, (str, dict)):
+            raise TypeError("arg_casts is a str, or a dict from argument index to str")
         parameters = self._parameters
         if error_buf_idx is not None:
             parameters = self._without_error_buffer(error_buf_idx)
@@ -95,14 +97,15 @@ class ShaderKernel:
             if is_tensor and value.is_cpu and not value.dim():
                 is_tensor, value = False, value.item()
             if not is_tensor:
-                value = parameters[number].pack(value, arg_casts and _cast_of(arg_casts, number))
+                cast = arg_casts.get(number, "") if isinstance(arg_casts, dict) else arg_casts
+                value = parameters[number].pack(value, cast)
             arguments.append(value)
         if error_buf_idx is not None:
             arguments.insert(error_buf_idx, None)
         memory = self._memory(threadgroup_memory) if self._blocks or threadgroup_memory is not None else ()
         grid = _sizes(threads, "threads") if threads is not None else None
         group = _sizes(group_size, "group_size") if group_size is not None else None
-        if not launch(self._address, arguments, grid, group, *memory):
+        if not launch_shader(self._address, arguments, grid, group, *memory):
             native.raise_kept()
 
     def _without_error_buffer(self, index: int) -> list[Parameter]:
@@ -129,15 +132,6 @@ class ShaderKernel:
             if index not in self._blocks:
                 raise RuntimeError(f"{self._name!r} has no argument [[threadgroup({index})]]")
         return [sizes[index] for index in self._blocks]
-
-
-def _cast_of(casts: object, number: int) -> str:
-    """One cast for all numbers, or a dict from the argument's number to its cast."""
-    if isinstance(casts, str):
-        return casts
-    if not isinstance(casts, dict):
-        raise TypeError("arg_casts is a str, or a dict from argument index to str")
-    return casts.get(number, "")
 
 
 def _count(value: object, what: str) -> int:

@@ -129,7 +129,7 @@ class Parameter:
     def of(cls, what: str, type_name: str, size: int) -> "Parameter":
         return cls(what, *_scalar_of(type_name), size)
 
-    def pack(self, value: object, cast: str = "") -> bytes:
+    def pack(self, value: object, cast: str | None = None) -> bytes:
         """A number, or a list of numbers, as bytes of the parameter's own type. ``cast`` ("int32", "fp16", ...)
         overrides that type. Of a structure's fields nothing is known: without a cast, ints are 64 bits there, floats
         32, bools 8.

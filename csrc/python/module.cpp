@@ -60,10 +60,10 @@ std::optional<Extent> to_extent(PyObject* sizes) {
   return Extent{size(0), size(1), size(2)};
 }
 
-// launch(kernel, arguments, grid, threadgroup, bytes of each block of threadgroup memory...): False if there was an error,
+// launch_shader(kernel, arguments, grid, threadgroup, bytes of each block of threadgroup memory...): False if there was an error,
 // which raise_kept() raises. `arguments` is a list, sizes are None or tuples of three. PyTorch's calls of C++ functions
-// would take longer to convert lists than the launch takes.
-PyObject* launch(PyObject*, PyObject* const* values, Py_ssize_t count) {
+// take longer to convert lists than the launch takes.
+PyObject* launch_shader(PyObject*, PyObject* const* values, Py_ssize_t count) {
   ShaderCall call;
   call.kernel = static_cast<int64_t>(to_number(values[0]));
   call.arguments.resize(PyList_Size(values[1]));
@@ -73,16 +73,21 @@ PyObject* launch(PyObject*, PyObject* const* values, Py_ssize_t count) {
   call.threadgroup = to_extent(values[3]);
   for (Py_ssize_t i = 4; i < count; ++i) call.memory.push_back(to_number(values[i]));
   if (PyErr_Occurred()) return nullptr;
-  bool done;
+  bool launched = true;
   Py_BEGIN_ALLOW_THREADS
-  done = keep_errors([&] { launch(call); });
+  try {
+    launch(call);
+  } catch (...) {
+    keep_error();
+    launched = false;
+  }
   Py_END_ALLOW_THREADS
-  return PyBool_FromLong(done);
+  return PyBool_FromLong(launched);
 }
 
 PyMethodDef methods[] = {
     {"dlpack_capsule", dlpack_capsule, METH_VARARGS, nullptr},
-    {"launch", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(static_cast<_PyCFunctionFast>(launch))), METH_FASTCALL, nullptr},
+    {"launch_shader", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(launch_shader)), METH_FASTCALL, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
