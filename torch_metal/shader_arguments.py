@@ -150,9 +150,8 @@ class Parameter:
         if not data or len(data) < self.size:
             raise RuntimeError(f"{self.what} needs {_bytes(self.size)}, got {_bytes(len(data))}")
         if len(data) > LIMIT:
-            raise RuntimeError(
-                f"{self.what}: {_bytes(len(data))} of numbers are too many; the limit is {_bytes(LIMIT)}. Pass a tensor."
-            )
+            limit = f"the limit is {_bytes(LIMIT)}. Pass a tensor."
+            raise RuntimeError(f"{self.what}: {_bytes(len(data))} of numbers are too many; {limit}")
         return data
 
 

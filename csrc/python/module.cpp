@@ -60,9 +60,9 @@ std::optional<Extent> to_extent(PyObject* sizes) {
   return Extent{size(0), size(1), size(2)};
 }
 
-// launch_shader(kernel, arguments, grid, threadgroup, bytes of each block of threadgroup memory...): False if there was an error,
-// which raise_kept() raises. `arguments` is a list, sizes are None or tuples of three. PyTorch's calls of C++ functions
-// take longer to convert lists than the launch takes.
+// launch_shader(kernel, arguments, grid, threadgroup, bytes of each block of threadgroup memory...): False if there was
+// an error, which raise_kept() raises. `arguments` is a list, sizes are None or tuples of three. PyTorch's calls of C++
+// functions take longer to convert lists than the launch takes.
 PyObject* launch_shader(PyObject*, PyObject* const* values, Py_ssize_t count) {
   ShaderCall call;
   call.kernel = static_cast<int64_t>(to_number(values[0]));
@@ -87,7 +87,8 @@ PyObject* launch_shader(PyObject*, PyObject* const* values, Py_ssize_t count) {
 
 PyMethodDef methods[] = {
     {"dlpack_capsule", dlpack_capsule, METH_VARARGS, nullptr},
-    {"launch_shader", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(launch_shader)), METH_FASTCALL, nullptr},
+    {"launch_shader", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(launch_shader)), METH_FASTCALL,
+     nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

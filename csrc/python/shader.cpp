@@ -6,7 +6,6 @@
 
 #include <map>
 #include <mutex>
-#include <optional>
 
 #include "runtime/device.h"
 #include "runtime/flatten_source.h"
@@ -42,8 +41,9 @@ struct ShaderKernel : torch::CustomClassHolder {
   explicit ShaderKernel(Kernel compiled) : kernel(std::move(compiled)) {}
 
   /// (name, kind, index, type, size, read_only) of each argument.
-  std::vector<std::tuple<std::string, std::string, int64_t, std::string, int64_t, bool>> arguments() const {
-    std::vector<std::tuple<std::string, std::string, int64_t, std::string, int64_t, bool>> result;
+  using Arguments = std::vector<std::tuple<std::string, std::string, int64_t, std::string, int64_t, bool>>;
+  Arguments arguments() const {
+    Arguments result;
     for (const KernelArgument& argument : kernel.arguments)
       result.emplace_back(argument.name, argument.is_threadgroup_memory ? "threadgroup" : "buffer", argument.index,
                           type_name(argument.data_type), argument.size, argument.is_read_only);
@@ -124,8 +124,8 @@ void check_is_on_metal(const at::Tensor& tensor, const Kernel& kernel, unsigned 
   std::string name;
   for (const KernelArgument& argument : kernel.arguments)
     if (!argument.is_threadgroup_memory && argument.index == index) name = argument.name;
-  TORCH_CHECK(false, "Argument ", index, " ('", name, "') of '", kernel.name, "': expected a tensor on metal, got one on ",
-              tensor.device());
+  TORCH_CHECK(false, "Argument ", index, " ('", name, "') of '", kernel.name,
+              "': expected a tensor on metal, got one on ", tensor.device());
 }
 
 Extent grid_of(const ShaderCall& call) {
@@ -192,7 +192,8 @@ TORCH_LIBRARY_FRAGMENT(torch_metal, m) {
       .def("static_thread_group_memory_length",
            [](const Self& self) { return number(self->kernel.pipeline->staticThreadgroupMemoryLength()); });
   m.class_<ShaderLibrary>("ShaderLibrary")
-      .def(torch::init<const std::string&, const std::vector<std::string>&, const c10::Dict<std::string, std::string>&, bool>())
+      .def(torch::init<const std::string&, const std::vector<std::string>&, const c10::Dict<std::string, std::string>&,
+                       bool>())
       .def("names", &ShaderLibrary::names)
       .def("constant_types", &ShaderLibrary::constant_types)
       .def("set_constants", &ShaderLibrary::set_constants)
