@@ -211,7 +211,7 @@ def test_kernels_that_cannot_be_encoded_raise_as_operators_do(place):
     fill = torch_metal.compile_shader(SHADER.format(unique=0)).fill
     torch.metal.synchronize()
     with faults(place):
-        raised(*NOT_MADE[place], fill, x, 2.0)
+        raised(*NOT_MADE[place], lambda t: fill(t, 2.0), x)
     fill(x, 2.0)
     assert x.tolist() == [2.0] * 5
 

@@ -83,7 +83,6 @@ class ShaderLibrary : public torch::CustomClassHolder {
   void set_constants(const c10::Dict<std::string, std::string>& values) {
     const AutoreleaseScope pool;
     const std::map<std::string, MTL::DataType> types = constants();
-    constants_ = NS::TransferPtr(MTL::FunctionConstantValues::alloc()->init());
     for (const auto& value : values)
       constants_->setConstantValue(value.value().data(), types.at(value.key()),
                                    NS::String::string(value.key().c_str(), NS::UTF8StringEncoding));
@@ -114,7 +113,8 @@ class ShaderLibrary : public torch::CustomClassHolder {
   }
 
   NS::SharedPtr<MTL::Library> library_;
-  NS::SharedPtr<MTL::FunctionConstantValues> constants_;
+  // Also where there are none: Metal says why it cannot make a function only where it is given constants.
+  NS::SharedPtr<MTL::FunctionConstantValues> constants_ = NS::TransferPtr(MTL::FunctionConstantValues::alloc()->init());
   std::mutex mutex_;
   std::map<std::string, c10::intrusive_ptr<ShaderKernel>> kernels_;
 };

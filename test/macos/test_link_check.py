@@ -87,6 +87,12 @@ def test_python_exports_its_stable_abi():
     assert not {"_PyObject_GetTypeData", "_PyFrame_GetBuiltins", "__PyLong_Sign"} & set(python)
 
 
+def test_a_function_that_is_not_of_the_stable_abi_is_found(module):
+    source = "int _PyLong_Sign(void*); void* PyErr_Occurred(void); int f(void) { return _PyLong_Sign(PyErr_Occurred()); }"
+    found = texts(module(source, "-Wl,-exported_symbol,_PyInit__C", "-Wl,-u,__PyLong_Sign"), linkcheck.exports())
+    assert len(found) == 1 and found[0].startswith("link: __PyLong_Sign: nothing shows") and "stable ABI" in found[0]
+
+
 def test_torch_and_the_system_export_what_wheels_import():
     known = linkcheck.exports()
     assert known["libc10"] and known["libtorch_cpu"] and "libtorch_python" not in known
