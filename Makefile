@@ -17,7 +17,7 @@ test: build
 test-large: build
 	tools/test.sh -n 1 -m large -rs test/large
 
-# Wheels for macOS, cross-built and checked on Linux, in dist/.
+# The wheel for macOS, cross-built and checked on Linux, in dist/.
 macos-wheel: $(VENV)/.installed
 	$(PYTHON) -m tools.macos
 

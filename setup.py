@@ -30,10 +30,12 @@ class BuildNative(build_py):
 
 
 class BinaryDistribution(Distribution):
-    """Wheels are for one platform and one Python."""
+    """Wheels are for one platform."""
 
     def has_ext_modules(self) -> bool:
         return True
 
 
-setup(cmdclass={"build_py": BuildNative}, distclass=BinaryDistribution)
+# The module keeps to Python's stable ABI (csrc/python/module.cpp): one wheel serves 3.11 and later.
+options = {"bdist_wheel": {"py_limited_api": "cp311"}}
+setup(cmdclass={"build_py": BuildNative}, distclass=BinaryDistribution, options=options)

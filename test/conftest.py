@@ -63,7 +63,7 @@ def pytest_sessionstart(session):
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     made = session.config.stash[_MADE]
-    made.update(torch_metal._C.kernels_in_use())
+    made.update(torch_metal.native.kernels_in_use())
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["kernels"] = sorted(made)
     elif session.config.getoption("add_kernels"):

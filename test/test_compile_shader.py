@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import torch_metal
 
@@ -342,3 +343,39 @@ def test_a_library_can_be_dropped_before_its_kernel(device):
     x = torch.zeros(4, device=device)
     kernel(x, 2.0)
     assert x.cpu().tolist() == [2] * 4
+
+
+@pytest.mark.parametrize(("dtype", "value", "bits"), [
+    ("half", 65519.9, 0x7BFF), ("half", 65520.0, 0x7C00), ("half", -1e300, 0xFC00), ("half", 2.98e-8, 0),
+    ("half", 2049, 0x6800), ("half", 2051, 0x6802), ("bfloat", 1.00390625, 0x3F80), ("bfloat", 1.01171875, 0x3F82),
+    ("bfloat", 3.4e38, 0x7F80), ("bfloat", float("nan"), 0x7FC0),
+])  # fmt: skip
+def test_numbers_are_rounded_to_nearest_even(dtype, value, bits, shader, device):
+    out = torch.zeros(1, dtype=TORCH_TYPES[dtype], device=device)
+    getattr(shader, f"give_{dtype}")(out, value)
+    assert out.cpu().view(torch.uint16).item() == bits
+
+
+def test_floats_beyond_the_range_are_infinite(shader, device):
+    out = torch.zeros(1, device=device)
+    for value in (3.5e38, -1e300):
+        shader.give_float(out, value)
+        assert out.cpu().item() == value * float("inf")
+
+
+def test_neither_calls_nor_waits_are_operators(shader, device):
+    """So that modes, as that of fake tensors, leave them alone."""
+
+    class Watch(TorchDispatchMode):
+        seen = []
+
+        def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+            self.seen.append(operator)
+            return operator(*args, **(kwargs or {}))
+
+    x = torch.zeros(4, device=device)
+    with Watch() as mode:
+        shader.full(x, 1.0)
+        torch.metal.synchronize()
+        torch_metal.route_counts()
+    assert mode.seen == []

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 import torch_metal
 from test.agreement import assert_close, sample
 from test.slow_kernel import run_slowly
-from torch_metal import _C
+from torch_metal import native
 
 # How a command buffer may end, the exception, and what its text says.
 ENDS = {
@@ -44,12 +44,12 @@ NOT_MADE = {
 @contextmanager
 def faults(text: str):
     """Faults that happen within the block; at least one must."""
-    _C.inject_faults(text)
+    native.inject_faults(text)
     try:
         yield
-        assert _C.injected_faults() > 0, "nothing has failed"
+        assert native.injected_faults() > 0, "nothing has failed"
     finally:
-        _C.inject_faults("")
+        native.inject_faults("")
 
 
 def backward_of_a_model(x: torch.Tensor) -> torch.Tensor:
@@ -93,7 +93,7 @@ def nothing_is_left_behind():
     torch.metal.synchronize()
     before = torch.metal.memory_allocated()
     yield
-    _C.inject_faults("")
+    native.inject_faults("")
     torch.metal.synchronize()
     if torch.metal.memory_allocated() > before:
         gc.collect()  # tracebacks of exceptions keep tensors in cycles
@@ -157,15 +157,15 @@ def test_any_buffer_may_be_missing(operator):
     on_metal, expected = x.to("metal"), operator(x)
     for number in range(1, 50):
         with stream_without_memory():
-            _C.inject_faults(f"new_buffer:{number}+")
+            native.inject_faults(f"new_buffer:{number}+")
             try:
                 result = operator(on_metal)
                 break
             except torch.OutOfMemoryError as error:
                 assert "metal out of memory" in str(error)
             finally:
-                failed = _C.injected_faults()
-                _C.inject_faults("")
+                failed = native.injected_faults()
+                native.inject_faults("")
     torch.metal.synchronize()
     assert failed == 0 and number > 1
     assert_close(result, expected, rtol=1e-4, atol=1e-4)
@@ -205,13 +205,24 @@ def test_kernels_that_cannot_be_compiled_raise_and_can_be_later(place, text):
     assert x.tolist() == [3.0] * 5
 
 
+@pytest.mark.parametrize("place", ["new_command_buffer", "new_encoder"])
+def test_kernels_that_cannot_be_encoded_raise_as_operators_do(place):
+    x = torch.zeros(5, device="metal")
+    fill = torch_metal.compile_shader(SHADER.format(unique=0)).fill
+    torch.metal.synchronize()
+    with faults(place):
+        raised(*NOT_MADE[place], lambda t: fill(t, 2.0), x)
+    fill(x, 2.0)
+    assert x.tolist() == [2.0] * 5
+
+
 def test_graphs_that_cannot_be_compiled_raise_and_can_be_later():
     x = sample(37, 37)
     operator = product_by("mps_graph")
-    kept = _C.kept_graphs()
+    kept = native.kept_graphs()
     with faults("new_graph"):
         raised(RuntimeError, "MPSGraph did not compile a graph.*matmul='msl'", operator, x.to("metal"))
-    assert _C.kept_graphs() == kept
+    assert native.kept_graphs() == kept
     check(operator, x)
 
 
@@ -313,7 +324,7 @@ def test_profiles_of_failed_work_say_so():
 ])
 def test_faults_that_make_no_sense_are_refused(text, why):
     with pytest.raises(ValueError, match=re.escape(why)):
-        _C.inject_faults(text)
+        native.inject_faults(text)
 
 
 def run_program(program: str, wanted: str) -> list[str]:
@@ -327,14 +338,14 @@ def run_program(program: str, wanted: str) -> list[str]:
 
 FIRST_USE = """
 import torch
-from torch_metal import _C
+from torch_metal import native
 for attempt in range(20):
     try:
         print((torch.arange(6, device="metal") * 7)[torch.tensor([5, 2], device="metal")].tolist())
         break
     except RuntimeError as error:
         print(type(error).__name__, str(error).splitlines())
-print(_C.injected_faults(), torch.ones(2).tolist())
+print(native.injected_faults(), torch.ones(2).tolist())
 """
 
 
@@ -352,10 +363,10 @@ def test_each_step_of_the_first_use_may_fail_and_be_tried_again():
 FIRST_BUFFERS = """
 import torch
 from torch.nn.functional import embedding_bag
-from torch_metal import _C
+from torch_metal import native
 for number in range(1, 50):
     torch.metal.empty_cache()
-    _C.inject_faults(f"new_buffer:{number}+")
+    native.inject_faults(f"new_buffer:{number}+")
     try:
         print(embedding_bag(torch.tensor([[0, 2]], device="metal"), torch.ones(3, 3, device="metal")).tolist())
         break
@@ -392,10 +403,10 @@ def test_without_a_device_the_error_says_so_and_the_cpu_works():
 
 WAITING_FOR_FAILED_WORK = """
 import torch
-from torch_metal import _C
+from torch_metal import native
 x, stream, event = torch.ones(2, device="metal"), torch.metal.Stream(), torch.metal.Event()
 torch.metal.synchronize()
-_C.inject_faults("command_buffer:1=timeout")
+native.inject_faults("command_buffer:1=timeout")
 event.record(stream)  # a command buffer of its own, which fails and signals nothing
 event.wait()
 y = x * 3
@@ -416,12 +427,12 @@ def test_streams_that_wait_for_failed_work_go_on():
 REMOVED = """
 import torch
 import torch_metal
-from torch_metal import _C
+from torch_metal import native
 x = torch.arange(4.0, device="metal", requires_grad=True)
 loss, event, stream = (x * x).sum(), torch.metal.Event(), torch.metal.Stream()
 event.record()
 torch.metal.synchronize()
-_C.inject_faults("command_buffer:1=device_removed")
+native.inject_faults("command_buffer:1=device_removed")
 y = x.detach() + 1
 actions = dict(
     synchronize=torch.metal.synchronize,

@@ -27,7 +27,7 @@ import sys, torch_metal
 from pathlib import Path
 from torch_metal import selftest
 status = selftest.main(Path(sys.argv[1]), [], timing=False)
-launched = {{family for family, _ in torch_metal._C.kernels_in_use()}}
+launched = {{family for family, _ in torch_metal.native.kernels_in_use()}}
 print("not launched:", *{families} - launched)
 sys.exit(status)
 """

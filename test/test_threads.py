@@ -1,5 +1,8 @@
 """Several Python threads use the device at once, and order holds between asynchronous work and reads."""
 
+import threading
+import time
+
 import torch
 
 import torch_metal
@@ -73,3 +76,22 @@ def test_an_operator_after_a_slow_kernel_sees_its_result(device):
     x.zero_()
     assert torch.equal(y.cpu(), torch.full((64,), 6.0))
     assert torch.equal(x.cpu(), torch.zeros(64))
+
+
+def test_other_threads_run_while_one_waits_for_the_device(device):
+    slow = torch_metal.compile_shader(SLOW).slow
+    slow(torch.zeros(64, device=device), 50_000_000)
+    done, seen = threading.Event(), []
+
+    def watch():
+        while not done.is_set():
+            seen.append(time.monotonic())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    start = time.monotonic()
+    torch.metal.synchronize()
+    end = time.monotonic()
+    done.set()
+    thread.join()
+    assert any(start + 0.3 * (end - start) < at < start + 0.7 * (end - start) for at in seen)

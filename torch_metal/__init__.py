@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from torch_metal import _C, backends, dlpack, metal, profiler
+from torch_metal import backends, dlpack, metal, native, profiler
 from torch_metal.routes import fallback_operators, operator_routes, record_operators, reset_route_counts, route_counts
 from torch_metal.shader import compile_shader
 from torch_metal.version import __version__
@@ -43,8 +43,8 @@ def _finish() -> None:
     lock once that is shut down, the process would abort. So it is let in now (Python hands the lock over to a thread
     that has waited for 5 ms).
     """
-    if _C.device_is_open() and not _C.in_bad_fork():
-        _C.wait_all()
+    if native.device_is_open() and not native.in_bad_fork():
+        native.wait_all()
         time.sleep(0.02)
 
 

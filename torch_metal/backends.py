@@ -8,17 +8,17 @@ wrongly, goes to MSL all the same. :func:`torch_metal.route_counts` shows which 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch_metal import _C
+from torch_metal import native
 
-FAMILIES = tuple(_C.Family.__members__)
-LIBRARIES = tuple(_C.Library.__members__)
+# In the order of csrc/ops/library_choice.h.
+FAMILIES = ("matmul", "convolution")
+LIBRARIES = ("automatic", "msl", "mps_graph")
 
 
-def _member(enumeration: type, kind: str, name: str):
-    try:
-        return enumeration.__members__[name]
-    except KeyError:
-        raise ValueError(f"no {kind} {name!r}: expected one of {', '.join(enumeration.__members__)}") from None
+def _number(names: tuple[str, ...], kind: str, name: str) -> int:
+    if name not in names:
+        raise ValueError(f"no {kind} {name!r}: expected one of {', '.join(names)}")
+    return names.index(name)
 
 
 def preferred_library(family: str, library: str | None = None) -> str:
@@ -27,10 +27,10 @@ def preferred_library(family: str, library: str | None = None) -> str:
     ``family``: ``"matmul"`` (mm, addmm, bmm, baddbmm, linear ...) or ``"convolution"`` (forward and gradients).
     ``library``: ``"automatic"``, ``"msl"`` or ``"mps_graph"``. Holds for all threads. ValueError for other names.
     """
-    member = _member(_C.Family, "family", family)
+    number = _number(FAMILIES, "family", family)
     if library is not None:
-        _C.set_preferred_library(member, _member(_C.Library, "library", library))
-    return _C.preferred_library(member).name
+        native.set_preferred_library(number, _number(LIBRARIES, "library", library))
+    return LIBRARIES[native.preferred_library(number)]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import functools
 import torch
 from torch.utils.dlpack import DLDeviceType
 
-from torch_metal import _C
+from torch_metal import native
 
 
 def _dlpack(tensor, *, stream=None, max_version=None, dl_device=None, copy=None):
@@ -20,7 +20,7 @@ def _dlpack(tensor, *, stream=None, max_version=None, dl_device=None, copy=None)
         return tensor.cpu().__dlpack__(max_version=max_version, dl_device=dl_device)
     torch.metal.synchronize()
     versioned = max_version is not None and max_version[0] >= 1
-    return _C.to_dlpack(tensor.clone() if copy else tensor, versioned)
+    return native.to_dlpack(tensor.clone() if copy else tensor, versioned)
 
 
 def _from_metal(tensor, device, copy):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import torch
 from torch.types import Device
 
-from torch_metal import _C
+from torch_metal import native
 from torch_metal.shader import compile_shader
 
 __all__ = [
@@ -79,24 +79,24 @@ def _check_device(device: Device) -> int:
 
 
 def is_available() -> bool:
-    return _C.device_count() > 0
+    return native.device_count() > 0
 
 
 def device_count() -> int:
-    return _C.device_count()
+    return native.device_count()
 
 
 def init() -> None:
     """Opens the device. Any use of it does so too."""
-    _C.open_device()
+    native.open_device()
 
 
 def is_initialized() -> bool:
-    return _C.device_is_open() and not _C.in_bad_fork()
+    return native.device_is_open() and not native.in_bad_fork()
 
 
 def _is_in_bad_fork() -> bool:
-    return _C.in_bad_fork()
+    return native.in_bad_fork()
 
 
 def current_device() -> int:
@@ -123,7 +123,7 @@ class device:
 def synchronize(device: Device = None) -> None:
     """Waits for all work on the device. Raises what kernels reported."""
     _check_device(device)
-    _C.synchronize()
+    native.synchronize()
 
 
 def set_sync_debug_mode(debug_mode: int | str) -> None:
@@ -132,25 +132,25 @@ def set_sync_debug_mode(debug_mode: int | str) -> None:
     ``"default"`` or 0: nothing; ``"warn"`` or 1: a warning; ``"error"`` or 2: RuntimeError. :func:`synchronize` is no
     operator and is always silent.
     """
-    modes = list(_C.SyncDebugMode.__members__)
+    modes = ("default", "warn", "error")  # as in csrc/runtime/operator_wait.h
     if isinstance(debug_mode, str):
         if debug_mode not in modes:
             raise RuntimeError(f"invalid value of debug_mode, expected one of {', '.join(modes)}, got {debug_mode!r}")
         debug_mode = modes.index(debug_mode)
     elif debug_mode not in range(len(modes)):
         raise RuntimeError(f"invalid value of debug_mode, expected 0, 1 or 2, got {debug_mode}")
-    _C.set_sync_debug_mode(_C.SyncDebugMode(debug_mode))
+    native.set_sync_debug_mode(int(debug_mode))
 
 
 def get_sync_debug_mode() -> int:
     """0, 1 or 2, as in :func:`set_sync_debug_mode`."""
-    return int(_C.sync_debug_mode())
+    return native.sync_debug_mode()
 
 
 def get_device_properties(device: Device = None) -> SimpleNamespace:
     """Name, ``total_memory`` (bytes that Metal recommends to use at most) and limits of the device."""
     _check_device(device)
-    return SimpleNamespace(**_C.properties())
+    return SimpleNamespace(**native.properties())
 
 
 def get_device_name(device: Device = None) -> str:
@@ -257,12 +257,12 @@ def set_per_process_memory_fraction(fraction: float, device: Device = None) -> N
         raise TypeError("Invalid type for fraction argument, must be `float`")
     if not 0 <= fraction <= 2:
         raise ValueError(f"Invalid fraction value: {fraction}. Allowed range: 0~2")
-    _C.set_memory_fraction(fraction)
+    native.set_memory_fraction(fraction)
 
 
 def get_per_process_memory_fraction(device: Device = None) -> float:
     _check_device(device)
-    return _C.memory_fraction()
+    return native.memory_fraction()
 
 
 def current_allocated_memory() -> int:
@@ -282,7 +282,7 @@ def recommended_max_memory() -> int:
 
 # Random numbers
 
-default_generators = (_C.default_generator(),)
+default_generators = (native.default_generator(),)
 
 
 def get_rng_state(device: Device = "metal") -> torch.Tensor:

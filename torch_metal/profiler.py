@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from torch_metal import _C
+from torch_metal import native
 
 __all__ = ["Kernel", "Summary", "metal_capture", "profile"]
 
@@ -127,17 +127,17 @@ class profile:
     """
 
     def __init__(self) -> None:
-        self._recording: _C.ProfilerRecording | None = None
+        self._recording: torch.ScriptObject | None = None
         self._trace: dict | None = None
 
     def start(self) -> None:
-        if self._recording:
+        if self._recording is not None:
             raise RuntimeError("The profile has been started and not been stopped")
-        _C.open_device()
-        self._recording, self._trace = _C.ProfilerRecording(), None
+        native.open_device()
+        self._recording, self._trace = native.ProfilerRecording(), None
 
     def stop(self) -> None:
-        if not self._recording:
+        if self._recording is None:
             raise RuntimeError("The profile has not been started")
         recording, self._recording = self._recording, None
         self._trace = recording.stop()
@@ -287,11 +287,11 @@ def metal_capture(path: str | Path) -> Iterator[None]:
     Raises RuntimeError where there is no capture: on the software device, and on macOS in a process that was started
     without MTL_CAPTURE_ENABLED=1; and if the path exists.
     """
-    _C.start_capture(str(path))
+    native.start_capture(str(path))
     try:
         yield
     finally:
-        _C.stop_capture()
+        native.stop_capture()
 
 
 def _names(trace: dict) -> Iterable[dict]:

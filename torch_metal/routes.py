@@ -1,6 +1,6 @@
 """Which way operator calls took: a Metal kernel, MPSGraph, the host by design, or the fallback."""
 
-from torch_metal import _C
+from torch_metal import native
 
 
 def route_counts() -> dict[str, int]:
@@ -10,26 +10,26 @@ def route_counts() -> dict[str, int]:
     on the software device. ``host``: on the CPU by design, for what no Apple GPU has (float64, complex128).
     ``fallback``: on the CPU because there is no kernel yet. Views and other calls that touch no element count nowhere.
     """
-    return _C.route_counts()
+    return native.route_counts()
 
 
 def reset_route_counts() -> None:
     """Sets all counts, and those of :func:`fallback_operators`, to zero."""
-    _C.reset_route_counts()
+    native.reset_route_counts()
 
 
 def fallback_operators() -> dict[str, int]:
     """The operators that fell back since the last reset, with their counts. ``TORCH_METAL_FALLBACK=error`` makes a
     fallback a NotImplementedError instead."""
-    return _C.fallback_operators()
+    return native.fallback_operators()
 
 
 def record_operators(on: bool) -> None:
     """Whether calls are also counted by operator, for :func:`operator_routes`. Costs a lock a call; off at first."""
-    _C.record_operators(on)
+    native.record_operators(on)
 
 
 def operator_routes() -> dict[str, dict[str, int]]:
     """Calls of each operator (``"mul.out"``) since the last reset, by the worst route taken in it or in the operators
     that it calls itself."""
-    return {name.removeprefix("aten::"): counts for name, counts in _C.operator_routes().items()}
+    return {name.removeprefix("aten::"): counts for name, counts in native.operator_routes().items()}

@@ -1,98 +1,99 @@
-// torch_metal._C: what the Python package calls. Thin; the work is in runtime/.
-#include <pybind11/stl.h>
-#include <torch/csrc/utils/pybind.h>
+// torch_metal._C: Python loads it, and PyTorch finds in it the operators, the device, and what the other files of this
+// folder register. It uses Python's stable ABI alone and no symbol of libtorch_python, so that one build serves every
+// later Python.
+#define Py_LIMITED_API 0x030B0000  // Python 3.11
+#include <Python.h>
 
-#include "metal/faults.h"
-#include "ops/library_choice.h"
-#include "python/dlpack.h"
-#include "python/profiler.h"
+#include <ATen/dlpack.h>
+
+#include "python/errors.h"
 #include "python/shader.h"
-#include "runtime/allocator.h"
-#include "runtime/device.h"
-#include "runtime/flatten_source.h"
-#include "runtime/generator.h"
-#include "runtime/graph.h"
-#include "runtime/kept_memory.h"
-#include "runtime/kernel_library.h"
-#include "runtime/operator_wait.h"
-#include "runtime/route.h"
-#include "runtime/stream.h"
 
-namespace py = pybind11;
 using namespace torch_metal;
 
 namespace {
 
-py::dict as_dict(const RouteCounts& counts) {
-  py::dict result;
-  result["msl"] = counts.msl;
-  result["mps_graph"] = counts.mps_graph;
-  result["host"] = counts.host;
-  result["fallback"] = counts.fallback;
-  return result;
+constexpr const char* kDlpackName = "dltensor";
+constexpr const char* kDlpackVersionedName = "dltensor_versioned";
+
+// A consumer renames the capsule and becomes the owner.
+template <class Managed>
+void release_unused(PyObject* capsule, const char* name) {
+  if (!PyCapsule_IsValid(capsule, name)) return;
+  auto* const managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
+  if (managed->deleter) managed->deleter(managed);
 }
 
-py::dict operators_as_dict() {
-  py::dict result;
-  for (const auto& [name, counts] : operator_routes()) result[py::str(name)] = as_dict(counts);
-  return result;
+// dlpack_capsule(address, versioned): owns the DLManagedTensor, or DLManagedTensorVersioned, at the address.
+PyObject* dlpack_capsule(PyObject*, PyObject* arguments) {
+  unsigned long long address = 0;
+  int versioned = 0;
+  if (!PyArg_ParseTuple(arguments, "Kp", &address, &versioned)) return nullptr;
+  void* const managed = reinterpret_cast<void*>(static_cast<uintptr_t>(address));
+  if (versioned)
+    return PyCapsule_New(managed, kDlpackVersionedName, [](PyObject* capsule) {
+      release_unused<DLManagedTensorVersioned>(capsule, kDlpackVersionedName);
+    });
+  return PyCapsule_New(managed, kDlpackName,
+                       [](PyObject* capsule) { release_unused<DLManagedTensor>(capsule, kDlpackName); });
 }
 
-py::dict properties() {
-  py::dict result;
-  result["name"] = device()->name()->utf8String();
-  result["total_memory"] = device()->recommendedMaxWorkingSetSize();
-  result["max_buffer_length"] = device()->maxBufferLength();
-  result["max_threadgroup_memory_length"] = device()->maxThreadgroupMemoryLength();
-  result["max_threads_per_threadgroup"] = device()->maxThreadsPerThreadgroup().width;
-  result["unified_memory"] = device()->hasUnifiedMemory();
-  return result;
+// A tensor, bytes, or None for the error buffer. PyTorch's own way from an object to a tensor is in libtorch_python.
+bool to_argument(PyObject* value, ShaderArgument& argument) {
+  if (value == Py_None) return true;
+  if (PyBytes_Check(value)) {
+    argument = std::string_view(PyBytes_AsString(value), PyBytes_Size(value));
+    return true;
+  }
+  PyObject* const address = PyObject_GetAttrString(value, "_cdata");
+  auto* const tensor = address ? static_cast<c10::TensorImpl*>(PyLong_AsVoidPtr(address)) : nullptr;
+  Py_XDECREF(address);
+  if (tensor) argument = at::Tensor(c10::intrusive_ptr<c10::TensorImpl>::reclaim_copy(tensor));
+  return tensor;
 }
+
+uint64_t to_number(PyObject* value) { return static_cast<uint64_t>(PyLong_AsLongLong(value)); }
+
+std::optional<Extent> to_extent(PyObject* sizes) {
+  if (sizes == Py_None) return std::nullopt;
+  const auto size = [&](Py_ssize_t i) { return to_number(PyTuple_GetItem(sizes, i)); };
+  return Extent{size(0), size(1), size(2)};
+}
+
+// launch_shader(kernel, arguments, grid, threadgroup, bytes of each block of threadgroup memory...): False if there was
+// an error, which raise_kept() raises. `arguments` is a list, sizes are None or tuples of three. PyTorch's calls of C++
+// functions take longer to convert lists than the launch takes.
+PyObject* launch_shader(PyObject*, PyObject* const* values, Py_ssize_t count) {
+  ShaderCall call;
+  call.kernel = static_cast<int64_t>(to_number(values[0]));
+  call.arguments.resize(PyList_Size(values[1]));
+  for (size_t i = 0; i < call.arguments.size(); ++i)
+    if (!to_argument(PyList_GetItem(values[1], i), call.arguments[i])) return nullptr;
+  call.grid = to_extent(values[2]);
+  call.threadgroup = to_extent(values[3]);
+  for (Py_ssize_t i = 4; i < count; ++i) call.memory.push_back(to_number(values[i]));
+  if (PyErr_Occurred()) return nullptr;
+  bool launched = true;
+  Py_BEGIN_ALLOW_THREADS
+  try {
+    launch(call);
+  } catch (...) {
+    keep_error();
+    launched = false;
+  }
+  Py_END_ALLOW_THREADS
+  return PyBool_FromLong(launched);
+}
+
+PyMethodDef methods[] = {
+    {"dlpack_capsule", dlpack_capsule, METH_VARARGS, nullptr},
+    {"launch_shader", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(launch_shader)), METH_FASTCALL,
+     nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_C", nullptr, -1, methods, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 
-PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
-  m.def("device_count", &device_count);
-  m.def("device_is_open", &device_is_open);
-  m.def("in_bad_fork", &in_bad_fork);
-  m.def("open_device", [] { device(); });
-  m.def("properties", &properties);
-  m.def("synchronize", &Stream::synchronize_all, py::call_guard<py::gil_scoped_release>());
-  m.def("wait_all", &Stream::wait_all, py::call_guard<py::gil_scoped_release>());
-  m.def("default_generator", &default_generator);
-
-  m.def("set_memory_fraction", &set_memory_fraction);
-  m.def("memory_fraction", &memory_fraction);
-  m.def("memory_limit", &memory_limit);
-
-  m.def("route_counts", [] { return as_dict(route_counts()); });
-  m.def("reset_route_counts", &reset_route_counts);
-  m.def("fallback_operators", &fallback_operators);
-  m.def("record_operators", &record_operators);
-  m.def("operator_routes", &operators_as_dict);
-
-  py::enum_<Family>(m, "Family").value("matmul", Family::matmul).value("convolution", Family::convolution);
-  py::enum_<Library>(m, "Library")
-      .value("automatic", Library::automatic)
-      .value("msl", Library::msl)
-      .value("mps_graph", Library::mps_graph);
-  m.def("preferred_library", &preferred_library);
-  m.def("set_preferred_library", &set_preferred_library);
-  py::enum_<SyncDebugMode>(m, "SyncDebugMode")
-      .value("default", SyncDebugMode::none)
-      .value("warn", SyncDebugMode::warn)
-      .value("error", SyncDebugMode::error);
-  m.def("sync_debug_mode", &sync_debug_mode);
-  m.def("set_sync_debug_mode", &set_sync_debug_mode);
-  m.def("kept_graphs", &kept_graphs);
-  m.def("kept_memory", &kept_memory);
-
-  m.def("kernels_in_use", &kernels_in_use);
-  m.def("flatten_source", &flatten_source, py::arg("source"), py::arg("name"),
-        py::arg("include_directories") = std::vector<std::string>());
-  m.def("to_dlpack", &to_dlpack);
-  m.def("inject_faults", &inject_faults);
-  m.def("injected_faults", &injected_faults);
-  define_shader(m);
-  define_profiler(m);
-}
+PyMODINIT_FUNC PyInit__C() { return PyModule_Create(&definition); }

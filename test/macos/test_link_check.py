@@ -74,14 +74,26 @@ def test_a_library_that_is_no_part_of_macos_or_torch_is_found(module, tmp_path):
 
 
 def test_torch_is_looked_for_beside_the_package(module):
-    torch = parts.torch_libraries("3.11")["libc10"]
+    torch = parts.torch_libraries()["libc10"]
     flags = [torch, "-Wl,-needed_library", torch, "-Wl,-exported_symbol,_PyInit__C"]
     assert texts(module("", *flags)) == ["libraries: torch's libraries are not looked for in @loader_path/../torch/lib"]
     assert texts(module("", *flags, "-Wl,-rpath,@loader_path/../torch/lib")) == []
 
 
-def test_python_and_the_system_export_what_wheels_import():
-    known = linkcheck.exports("3.11")
-    assert known[""]["_PyErr_SetString"] and "_PyErr_NoSuchThing" not in known[""]
-    assert known["libc10"] and known["libtorch_python"]
+def test_python_exports_its_stable_abi():
+    python = linkcheck.exports()[""]
+    assert python["_PyErr_SetString"] and python["__Py_NoneStruct"] and python["_PyExc_ValueError"]
+    # Of 3.12; of every CPython, but free to change or go.
+    assert not {"_PyObject_GetTypeData", "_PyFrame_GetBuiltins", "__PyLong_Sign"} & set(python)
+
+
+def test_a_function_that_is_not_of_the_stable_abi_is_found(module):
+    source = "int _PyLong_Sign(void*); void* PyErr_Occurred(void); int f(void) { return _PyLong_Sign(PyErr_Occurred()); }"
+    found = texts(module(source, "-Wl,-exported_symbol,_PyInit__C", "-Wl,-u,__PyLong_Sign"), linkcheck.exports())
+    assert len(found) == 1 and found[0].startswith("link: __PyLong_Sign: nothing shows") and "stable ABI" in found[0]
+
+
+def test_torch_and_the_system_export_what_wheels_import():
+    known = linkcheck.exports()
+    assert known["libc10"] and known["libtorch_cpu"] and "libtorch_python" not in known
     assert known["Metal"]["_MTLCreateSystemDefaultDevice"]

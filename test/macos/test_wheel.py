@@ -10,14 +10,14 @@ import pytest
 
 from tools.macos import wheel
 
-TAG = "cp311-cp311-macosx_14_0_arm64"
+TAG = "cp311-abi3-macosx_14_0_arm64"
 
 
 @pytest.fixture
 def packed(tmp_path):
     module = tmp_path / "module.so"
     module.write_bytes(b"machine code")
-    return wheel.pack(module, "3.11", tmp_path / "dist")
+    return wheel.pack(module, tmp_path / "dist")
 
 
 def test_a_wheel_holds_the_package_its_module_and_what_loads_it(packed):
@@ -39,14 +39,15 @@ def test_a_wheel_holds_the_package_its_module_and_what_loads_it(packed):
                 assert (digest, size) == (f"sha256={expected}", str(len(content)))
 
 
-def test_pip_installs_it_for_a_mac(packed, tmp_path):
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_pip_installs_it_for_a_mac(packed, python, tmp_path):
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--no-index"]
-    command += ["--platform", "macosx_14_0_arm64", "--python-version", "3.11", "--implementation", "cp"]
+    command += ["--platform", "macosx_14_0_arm64", "--python-version", python, "--implementation", "cp"]
     subprocess.run([*command, "--target", tmp_path / "site", packed], check=True)
     assert (tmp_path / "site" / "torch_metal" / "_C.so").read_bytes() == b"machine code"
     assert (tmp_path / "site" / "torch_metal_autoload.py").exists()
 
 
 def test_equal_contents_are_equal_bytes(packed, tmp_path):
-    again = wheel.pack(tmp_path / "module.so", "3.11", tmp_path / "again")
+    again = wheel.pack(tmp_path / "module.so", tmp_path / "again")
     assert again.read_bytes() == packed.read_bytes()

@@ -9,8 +9,8 @@ APPLE_SOURCES = selectors.ROOT / "csrc" / "metal" / "apple"
 METAL_CPP_OBJECT = "metal_cpp.cpp.o"  # defines all of metal-cpp's selectors, used or not
 
 
-def check(module: Path, objects: list[Path], python: str) -> list[Finding]:
-    """Findings in `module`, which was linked from `objects`, for that version of Python. An empty list is a pass."""
+def check(module: Path, objects: list[Path]) -> list[Finding]:
+    """Findings in `module`, which was linked from `objects`. An empty list is a pass."""
     # objc.h defines send() and its kin, and sends nothing of its own but a method of NSObject.
     sent, found = [], []
     for path in sorted({*APPLE_SOURCES.glob("*.cpp"), *APPLE_SOURCES.glob("*.h")} - {APPLE_SOURCES / "objc.h"}):
@@ -21,7 +21,7 @@ def check(module: Path, objects: list[Path], python: str) -> list[Finding]:
             for use in selectors.object_uses(path, parts.metal_cpp())]  # fmt: skip
     reviewed = table("reviewed_selectors")
     return [
-        *linkcheck.check(module, linkcheck.exports(python)),
+        *linkcheck.check(module, linkcheck.exports()),
         *found,
         *selectors.review_findings(reviewed),
         *selectors.check(sent + used, reviewed),

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from tools.macos import parts, sdk
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "macos"  # one folder for all Pythons: what does not see Python's headers is compiled once
+BUILD = ROOT / "build" / "macos"
 MODULE = BUILD / "package" / "_C.so"
 MADE_OF = BUILD / "package" / "_C.sha256"
 TOOLCHAIN = BUILD / "toolchain.txt"
@@ -32,18 +33,6 @@ def lock():
         yield
 
 
-def python_headers(python: str) -> Path | None:
-    """The folder of Python.h of that version on this machine, or None. PyPI has no package that carries it."""
-    own = python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    interpreter = sys.executable if own else shutil.which(f"python{python}")
-    if not interpreter:
-        return None
-    command = "import sysconfig; print(sysconfig.get_paths()['include'])"
-    result = subprocess.run([interpreter, "-c", command], capture_output=True, text=True)
-    folder = Path(result.stdout.strip())
-    return folder if result.returncode == 0 and (folder / "Python.h").exists() else None
-
-
 def _folder_of_links(name: str, links: dict[str, Path]) -> Path:
     """The folder `name` in the build folder, with symbolic links: name -> target."""
     folder = BUILD / name
@@ -56,30 +45,31 @@ def _folder_of_links(name: str, links: dict[str, Path]) -> Path:
     return folder
 
 
-def _python_for_macos(python: str) -> Path:
-    """The headers of that version of Python with macOS's pyconfig.h instead of this machine's."""
-    headers = python_headers(python)
-    if headers is None:
-        raise RuntimeError(f"Python {python}'s headers (Python.h) are not on this machine")
+def _python_for_macos() -> Path:
+    """The headers of the Python that runs this, with macOS's pyconfig.h instead of this machine's. Which version it is
+    makes no difference, as the module keeps to the stable ABI of an older one."""
+    headers = Path(sysconfig.get_paths()["include"])
+    if not (headers / "Python.h").exists():
+        raise RuntimeError(f"Python's headers are not on this machine: there is no {headers / 'Python.h'}")
     links = {path.name: path for path in headers.iterdir()}
-    return _folder_of_links(f"python-{python}", links | {"pyconfig.h": Path(__file__).parent / "python" / "pyconfig.h"})
+    return _folder_of_links("python", links | {"pyconfig.h": Path(__file__).parent / "python" / "pyconfig.h"})
 
 
-def _torch_for_macos(python: str) -> Path:
-    """A folder like site-packages/torch of a Mac with that Python: torch's headers and libraries."""
-    links = {f"lib/{library.name}": library for library in parts.torch_libraries(python).values()}
-    return _folder_of_links(f"torch-{python}", links | {"include": parts.torch_include()})
+def _torch_for_macos() -> Path:
+    """A folder like site-packages/torch of a Mac: torch's headers and libraries."""
+    links = {f"lib/{library.name}": library for library in parts.torch_libraries().values()}
+    return _folder_of_links("torch", links | {"include": parts.torch_include()})
 
 
-def configure(python: str) -> None:
-    """Makes the build folder one for that version of Python. Raises RuntimeError with CMake's words."""
+def configure() -> None:
+    """Sets the build folder up. Raises RuntimeError with CMake's words."""
     options = {
         "ZIG": parts.zig(),
         "MACOS_SDK": sdk.fetch(),
-        "TORCH_ROOT": _torch_for_macos(python),
+        "TORCH_ROOT": _torch_for_macos(),
         "METAL_CPP_INCLUDE": parts.metal_cpp(),
         "Python3_EXECUTABLE": sys.executable,
-        "Python3_INCLUDE_DIR": _python_for_macos(python),
+        "Python3_INCLUDE_DIR": _python_for_macos(),
         "PACKAGE_DIR": BUILD / "package",
         "TORCH_METAL_TESTS": "OFF",
     }
@@ -111,27 +101,27 @@ def ninja(*targets: str, jobs: int | None = None) -> None:
         raise RuntimeError("The build for macOS failed:\n" + "".join(log[-60:]))
 
 
-def build(python: str, jobs: int | None = None) -> Path:
-    """The extension module for that version of Python, torch_metal/_C.so."""
-    configure(python)
+def build(jobs: int | None = None) -> Path:
+    """The extension module, torch_metal/_C.so."""
+    configure()
     MADE_OF.unlink(missing_ok=True)
-    digest = _digest(python)
+    digest = _digest()
     ninja(jobs=jobs)
     MADE_OF.write_text(digest)
     return MODULE
 
 
-def fresh_module(python: str) -> Path | None:
-    """The module in the build folder, if it is for that Python and made of just the present sources and parts."""
-    return MODULE if MADE_OF.exists() and MADE_OF.read_text() == _digest(python) else None
+def fresh_module() -> Path | None:
+    """The module in the build folder, if it is made of just the present sources and parts."""
+    return MODULE if MADE_OF.exists() and MADE_OF.read_text() == _digest() else None
 
 
-def _digest(python: str) -> str:
+def _digest() -> str:
     """Of all that the module is made of."""
     folders = [ROOT / "csrc", ROOT / "kernels", ROOT / "cmake", Path(__file__).parent / "python"]
     files = [ROOT / "CMakeLists.txt", ROOT / "tools" / "embed.py", *(f for d in folders for f in d.rglob("*"))]
     elsewhere = (ROOT / "csrc" / "mslc", ROOT / "csrc" / "metal" / "software")
-    digest = hashlib.sha256(f"{python} {sdk.fetch()} {parts.torch_libraries(python)}".encode())
+    digest = hashlib.sha256(f"{sdk.fetch()} {parts.torch_libraries()}".encode())
     for path in sorted(f for f in files if f.is_file() and not any(f.is_relative_to(d) for d in elsewhere)):
         digest.update(f"\n{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())

@@ -1,13 +1,12 @@
 """Does the dynamic linker of the oldest macOS load the module?
 
 Every undefined symbol must be exported by the library that it is bound to: torch's by its wheel for macOS; the system's
-by evidence, which is that wheels which run on that macOS import it; Python's likewise.
+by evidence, which is that wheels which run on that macOS import it; Python's must belong to its stable ABI.
 """
 
-import sys
-import sysconfig
 from pathlib import Path
 
+from tools import stable_abi
 from tools.macos import macho, parts, sdk
 from tools.macos.findings import Finding
 
@@ -15,24 +14,12 @@ INIT = "_PyInit__C"
 TORCH_PATH = "@loader_path/../torch/lib"
 
 
-def python_symbols(python: str) -> set[str]:
-    """What that version of Python exports: all that torch's library for it imports on macOS, and if it is the
-    version that runs this, all that this one exports."""
-    library = parts.torch_libraries(python)["libtorch_python"]
-    symbols = {r.symbol for r in macho.references(library) if not r.library}
-    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
-        shared = Path(sysconfig.get_config_var("LIBDIR")) / sysconfig.get_config_var("LDLIBRARY")
-        binary = shared if shared.suffix == ".so" and shared.exists() else Path(sys.executable).resolve()
-        symbols |= {f"_{name}" for name in macho.dynamic_symbols(binary)}
-    return {s for s in symbols if s.startswith(("_Py", "__Py"))}
-
-
-def exports(python: str) -> dict[str, dict[str, bool]]:
-    """Library -> symbol -> whether it is certainly there. "" stands for Python."""
+def exports() -> dict[str, dict[str, bool]]:
+    """Library -> symbol -> whether it is certainly there. "" stands for Python, whose version is not known."""
     known = sdk.evidence()
-    for library, path in parts.torch_libraries(python).items():
+    for library, path in parts.torch_libraries().items():
         known[library] = dict.fromkeys(macho.defined_symbols(path), True)
-    known[""] = dict.fromkeys(python_symbols(python), True)
+    known[""] = {f"_{symbol}": True for symbol in stable_abi.symbols()}
     return known
 
 
@@ -42,7 +29,7 @@ def check(module: Path, known: dict[str, dict[str, bool]], init: str = INIT) -> 
     for symbol, library, weak in macho.references(module):
         certain = known.get(library, {}).get(symbol)
         if certain is None:
-            source = library or "Python, and no other library is linked that has it"
+            source = library or "every Python (the stable ABI), and no other library is linked that has it"
             found.append(Finding("link", f"{symbol}: nothing shows that it is exported by {source}"))
         elif not certain and not weak:
             found.append(Finding("link", f"{symbol}: only seen as a weak import of {library}, so it may be missing"))

@@ -56,12 +56,6 @@ def defined_symbols(path: Path) -> set[str]:
     return {line.split()[-1] for line in _run("llvm-nm", "-g", "-U", path).splitlines() if line.strip()}
 
 
-def dynamic_symbols(path: Path) -> set[str]:
-    """The symbols that an ELF file exports."""
-    lines = _run("llvm-nm", "--dynamic", "--defined-only", path).splitlines()
-    return {line.split()[-1].split("@")[0] for line in lines if line.strip()}
-
-
 def exported_symbols(path: Path) -> set[str]:
     """What the dynamic linker finds in a linked file."""
     lines = _run("llvm-objdump", "--macho", "--exports-trie", path).splitlines()

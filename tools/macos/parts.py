@@ -18,9 +18,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from tools import stable_abi
+
 TORCH_VERSION = "2.13.0"
-TORCH_LIBRARIES = ("libc10", "libtorch", "libtorch_cpu", "libtorch_python")
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+TORCH_LIBRARIES = ("libc10", "libtorch", "libtorch_cpu")
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,7 @@ class Part:
         return f"{self.project}-{self.version}-{digest[:12]}"
 
 
-def _macos(python: str) -> tuple[str, ...]:
-    return ("--platform", "macosx_14_0_arm64", "--python-version", python, "--implementation", "cp")
-
-
-def _torch(python: str, sha256: str, *members: str) -> Part:
-    return Part("torch", TORCH_VERSION, sha256, _macos(python), members)
-
-
-# The wheels of one version of torch differ only in libtorch_python, so the rest is taken from the first.
-_TORCH_WHEELS = {
-    "3.11": "e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8",
-    "3.12": "2fe228aba290d14b9f31b049be550dbd469c3fd3013d7a19705b30454da97027",
-    "3.13": "33449899ce5496c1b84b4853179d94fd102028ae1407314d9fb956bb79e70d09",
-    "3.14": "d849b390e07d8d333ce8ecaf91b273c656c598379a19c9acf1318a883f6b391c",
-}
+_MACOS = ("--platform", "macosx_14_0_arm64", "--python-version", stable_abi.OLDEST_PYTHON, "--implementation", "cp")
 _ZIG_WHEELS = {
     "x86_64": "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
     "aarch64": "b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e",
@@ -62,13 +49,19 @@ _ZIG_WHEELS = {
 
 PARTS = {
     # Headers and libraries of the device, and what wheels that run on macOS 14 import from the system.
-    "torch": _torch(PYTHONS[0], _TORCH_WHEELS[PYTHONS[0]], "torch/include/*", "torch/lib/*.dylib"),
-    **{f"torch-{v}": _torch(v, _TORCH_WHEELS[v], "torch/lib/libtorch_python.dylib") for v in PYTHONS[1:]},
+    # Wheels for other versions of Python differ in libtorch_python alone.
+    "torch": Part(
+        "torch",
+        TORCH_VERSION,
+        "e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8",
+        _MACOS,
+        ("torch/include/*", "torch/lib/*.dylib"),
+    ),
     "mlx-metal": Part(
         "mlx-metal",
         "0.32.4",
         "8019b2db622599267d66cc168b2f0dbf5af929790a6c3b3913e00eabc42a7947",
-        _macos(PYTHONS[0]),
+        _MACOS,
         ("mlx/include/metal_cpp/*", "mlx/lib/*.dylib"),
     ),
     # metal-cpp's release for macOS 14: what it declares, every macOS has that the device runs on.
@@ -76,7 +69,7 @@ PARTS = {
         "mlx",
         "0.2.0",
         "c9d71a678184c88b65ff654f639fdbeea5ceaea3555c5e82a6e6a77312b63fc8",
-        _macos(PYTHONS[0]),
+        _MACOS,
         ("mlx/include/metal_cpp/*",),
     ),
     # clang 22 with the headers of libc++ and of macOS's C library.
@@ -162,11 +155,9 @@ def torch_include() -> Path:
     return fetch("torch") / "torch" / "include"
 
 
-def torch_libraries(python: str) -> dict[str, Path]:
-    """Name -> file of the libraries of torch for that version of Python which an extension links with."""
-    shared = fetch("torch") / "torch" / "lib"
-    own = shared if python == PYTHONS[0] else fetch(f"torch-{python}") / "torch" / "lib"
-    return {name: (own if name == "libtorch_python" else shared) / f"{name}.dylib" for name in TORCH_LIBRARIES}
+def torch_libraries() -> dict[str, Path]:
+    """Name -> file of torch's libraries which the module links with."""
+    return {name: fetch("torch") / "torch" / "lib" / f"{name}.dylib" for name in TORCH_LIBRARIES}
 
 
 def zig() -> Path:
