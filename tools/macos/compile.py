@@ -19,23 +19,22 @@ from tools.macos import parts, sdk
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "macos"
+SOFTWARE = ROOT / "build" / "macos-software"  # the same with the software device (tools/macos/software.py)
 MODULE = BUILD / "package" / "_C.so"
 MADE_OF = BUILD / "package" / "_C.sha256"
-TOOLCHAIN = BUILD / "toolchain.txt"
 
 
 @contextlib.contextmanager
-def lock():
+def lock(build: Path = BUILD):
     """Keeps other processes out of the build folder."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with open(BUILD / ".lock", "w") as file:
+    build.mkdir(parents=True, exist_ok=True)
+    with open(build / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _folder_of_links(name: str, links: dict[str, Path]) -> Path:
-    """The folder `name` in the build folder, with symbolic links: name -> target."""
-    folder = BUILD / name
+def _folder_of_links(folder: Path, links: dict[str, Path]) -> Path:
+    """The folder, with symbolic links: name -> target."""
     for link, target in links.items():
         path = folder / link
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,49 +44,51 @@ def _folder_of_links(name: str, links: dict[str, Path]) -> Path:
     return folder
 
 
-def _python_for_macos() -> Path:
+def _python_for_macos(build: Path) -> Path:
     """The headers of the Python that runs this, with macOS's pyconfig.h instead of this machine's. Which version it is
     makes no difference, as the module keeps to the stable ABI of an older one."""
     headers = Path(sysconfig.get_paths()["include"])
     if not (headers / "Python.h").exists():
         raise RuntimeError(f"Python's headers are not on this machine: there is no {headers / 'Python.h'}")
     links = {path.name: path for path in headers.iterdir()}
-    return _folder_of_links("python", links | {"pyconfig.h": Path(__file__).parent / "python" / "pyconfig.h"})
+    return _folder_of_links(build / "python", links | {"pyconfig.h": Path(__file__).parent / "python" / "pyconfig.h"})
 
 
-def _torch_for_macos() -> Path:
+def _torch_for_macos(build: Path) -> Path:
     """A folder like site-packages/torch of a Mac: torch's headers and libraries."""
     links = {f"lib/{library.name}": library for library in parts.torch_libraries().values()}
-    return _folder_of_links("torch", links | {"include": parts.torch_include()})
+    return _folder_of_links(build / "torch", links | {"include": parts.torch_include()})
 
 
-def configure() -> None:
-    """Sets the build folder up. Raises RuntimeError with CMake's words."""
+def configure(build: Path = BUILD) -> None:
+    """Sets the build folder up, for the Apple device or, if it is SOFTWARE, for the software device. Raises RuntimeError with CMake's words."""
     options = {
         "ZIG": parts.zig(),
         "MACOS_SDK": sdk.fetch(),
-        "TORCH_ROOT": _torch_for_macos(),
+        "TORCH_ROOT": _torch_for_macos(build),
         "METAL_CPP_INCLUDE": parts.metal_cpp(),
         "Python3_EXECUTABLE": sys.executable,
-        "Python3_INCLUDE_DIR": _python_for_macos(),
-        "PACKAGE_DIR": BUILD / "package",
+        "Python3_INCLUDE_DIR": _python_for_macos(build),
+        "PACKAGE_DIR": build / "package",
+        "TORCH_METAL_DEVICE": "software" if build == SOFTWARE else "apple",
         "TORCH_METAL_TESTS": "OFF",
     }
-    command = ["cmake", "-G", "Ninja", "-S", ROOT, "-B", BUILD, "--toolchain", ROOT / "cmake" / "macos-zig.cmake"]
+    command = ["cmake", "-G", "Ninja", "-S", ROOT, "-B", build, "--toolchain", ROOT / "cmake" / "macos-zig.cmake"]
     # CMake looks at the compiler and its options once, and would keep the first.
     toolchain = f"{options['ZIG']}\n{options['MACOS_SDK']}\n"
-    if not TOOLCHAIN.exists() or TOOLCHAIN.read_text() != toolchain:
-        (BUILD / "CMakeCache.txt").unlink(missing_ok=True)
-        shutil.rmtree(BUILD / "CMakeFiles", ignore_errors=True)
-        TOOLCHAIN.write_text(toolchain)
+    made_with = build / "toolchain.txt"
+    if not made_with.exists() or made_with.read_text() != toolchain:
+        (build / "CMakeCache.txt").unlink(missing_ok=True)
+        shutil.rmtree(build / "CMakeFiles", ignore_errors=True)
+        made_with.write_text(toolchain)
     result = subprocess.run([*command, *(f"-D{k}={v}" for k, v in options.items())], capture_output=True, text=True)
     if result.returncode:
         raise RuntimeError(f"CMake cannot configure the build for macOS:\n{result.stdout}{result.stderr}")
 
 
-def ninja(*targets: str, jobs: int | None = None) -> None:
+def ninja(*targets: str, jobs: int | None = None, build: Path = BUILD) -> None:
     """Builds `targets`, all by default, with a bar that counts them. Raises RuntimeError with the compiler's words."""
-    command = ["ninja", "-C", str(BUILD), *(["-j", str(jobs)] if jobs else []), *targets]
+    command = ["ninja", "-C", str(build), *(["-j", str(jobs)] if jobs else []), *targets]
     environment = os.environ | {"NINJA_STATUS": "[%f/%t] "}
     log = []
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

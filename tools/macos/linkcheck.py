@@ -23,16 +23,22 @@ def exports() -> dict[str, dict[str, bool]]:
     return known
 
 
-def check(module: Path, known: dict[str, dict[str, bool]], init: str = INIT) -> list[Finding]:
-    """What keeps `module` from loading, or makes it offer more than its init function. `known`: see `exports`."""
+def missing_symbols(references: list[macho.Reference], known: dict[str, dict[str, bool]]) -> list[Finding]:
+    """Undefined symbols of which nothing shows that they are exported where they are looked for."""
     found = []
-    for symbol, library, weak in macho.references(module):
+    for symbol, library, weak in references:
         certain = known.get(library, {}).get(symbol)
         if certain is None:
             source = library or "every Python (the stable ABI), and no other library is linked that has it"
             found.append(Finding("link", f"{symbol}: nothing shows that it is exported by {source}"))
         elif not certain and not weak:
             found.append(Finding("link", f"{symbol}: only seen as a weak import of {library}, so it may be missing"))
+    return found
+
+
+def check(module: Path, known: dict[str, dict[str, bool]], init: str = INIT) -> list[Finding]:
+    """What keeps `module` from loading, or makes it offer more than its init function. `known`: see `exports`."""
+    found = missing_symbols(macho.references(module), known)
     for symbol in sorted(macho.exported_symbols(module) ^ {init}):
         what = "is not exported" if symbol == init else "is exported, but only the init function may be"
         found.append(Finding("exports", f"{symbol} {what}"))
