@@ -21,6 +21,6 @@ class KeptMemoryScope {
 
 /// Bytes of blocks that are free and kept; at most kMaxKeptMemory.
 size_t kept_memory();
-inline constexpr size_t kMaxKeptMemory = size_t{64} << 20;
+inline constexpr size_t kMaxKeptMemory = size_t{32} << 20;
 
 }  // namespace torch_metal
