@@ -25,7 +25,7 @@ std::string wanted_device_error() {
   if (wanted != "apple" && wanted != "software")
     return "TORCH_METAL_DEVICE is '" + wanted + "'; it may be auto, software or apple";
   return "TORCH_METAL_DEVICE=" + wanted + ", but this build of torch_metal drives the " + device_kind() +
-         " device: apple is what builds for macOS drive, software what all others do. Unset the variable";
+         " device. Which it is was chosen when it was built (docs/macos.md). Unset the variable, or build the other";
 }
 
 /// The device, one reference more; or null, and in `reason` why there is none.

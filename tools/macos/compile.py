@@ -131,17 +131,18 @@ def _digest() -> str:
 
 def compile_command(source: Path) -> tuple[list[str], Path]:
     """How `source` is compiled, and the object file that comes of it."""
-    return _commands()[source]
+    return commands()[source]
 
 
 def object_files() -> list[Path]:
     """The object files that the module is linked from."""
-    return [output for _, output in _commands().values() if output.suffix == ".o"]
+    return [output for _, output in commands().values() if output.suffix == ".o"]
 
 
-def _commands() -> dict[Path, tuple[list[str], Path]]:
-    commands = {}
-    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+def commands(build: Path = BUILD) -> dict[Path, tuple[list[str], Path]]:
+    """Source -> how it is compiled, and the object file that comes of it."""
+    found = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
         words = shlex.split(entry["command"])
-        commands[Path(entry["file"])] = words, BUILD / words[words.index("-o") + 1]
-    return commands
+        found[Path(entry["file"])] = words, build / words[words.index("-o") + 1]
+    return found

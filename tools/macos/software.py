@@ -13,7 +13,7 @@ from tools.macos import compile, linkcheck, macho
 from tools.macos.findings import Finding
 
 LIBRARIES = ("mslc", "metal_software")
-_LLVM = re.compile(r"__Z\w*(4llvm|5clang)|_LLVM")
+_LLVM = re.compile(r"__Z\w*(4llvm|5clang)|_LLVM|_llvm_")
 
 
 def check(library: Path, known: dict[str, dict[str, bool]]) -> list[Finding]:

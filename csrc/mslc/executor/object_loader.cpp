@@ -2,6 +2,9 @@
 
 #include <dlfcn.h>
 #include <sys/mman.h>
+#ifdef __APPLE__
+#include <libkern/OSCacheControl.h>
+#endif
 #include <unistd.h>
 
 #include <cstring>
@@ -97,6 +100,15 @@ void* resolve(const std::string& name, const std::map<std::string, void*>& symbo
   return address;
 }
 
+/// To instruction fetches, which on AArch64 do not look at what stores have left in the data cache.
+void make_visible(std::byte* code, size_t bytes) {
+#ifdef __APPLE__
+  sys_icache_invalidate(code, bytes);
+#else
+  __builtin___clear_cache(reinterpret_cast<char*>(code), reinterpret_cast<char*>(code + bytes));
+#endif
+}
+
 struct Symbol {
   std::byte* address = nullptr;
   bool is_external = false;
@@ -157,7 +169,7 @@ LoadedObject::LoadedObject(std::string_view object, const std::map<std::string, 
       }
     }
     if (mprotect(memory_, size_, PROT_READ | PROT_EXEC) != 0) fail("memory cannot be made executable");
-    __builtin___clear_cache(reinterpret_cast<char*>(memory_), reinterpret_cast<char*>(memory_ + size_));
+    make_visible(memory_, size_);
   } catch (...) {
     munmap(memory_, size_);
     throw;
