@@ -13,7 +13,8 @@ from tools.macos import compile, linkcheck, macho
 from tools.macos.findings import Finding
 
 LIBRARIES = ("mslc", "metal_software")
-_LLVM = re.compile(r"__Z\w*(4llvm|5clang)|_LLVM|_llvm_")
+#: Functions, variables, tables and type information of the namespaces llvm and clang, and LLVM's functions of C.
+_LLVM = re.compile(r"__Z(T[VTIS]|GV)?N?[VK]*(4llvm|5clang)|_LLVM|_llvm_")
 
 
 def check(library: Path, known: dict[str, dict[str, bool]]) -> list[Finding]:

@@ -21,6 +21,7 @@ from torch_metal.selftest.case import (
 CONTIGUOUS = ("contiguous",)
 _product = partial(Case, "matmul", tolerance=20, libraries=("msl", "mps_graph"))
 _convolution = partial(Case, "convolution", tolerance=20, libraries=("msl", "mps_graph"))
+_depthwise = partial(Case, "depthwise", tolerance=20, libraries=("msl", "mps_graph"))
 _single = partial(Case, dtypes=SINGLE, layouts=CONTIGUOUS, backward=False)
 
 
@@ -57,7 +58,7 @@ def _convolutions() -> list[Case]:
     return [
         _convolution("conv2d", conv(padding=1), image),
         _convolution("conv2d, stride 2, dilation 2", conv(stride=2, dilation=2, padding=2), image),
-        _convolution("depthwise", conv(groups=4), grouped),
+        _depthwise("conv2d", conv(groups=4), grouped),
         _convolution("conv1d", F.conv1d, (numbers(2, 4, 30), numbers(6, 4, 5)), SINGLE),
         _convolution(
             "conv3d", F.conv3d, (numbers(1, 2, 5, 6, 7), numbers(3, 2, 3, 3, 3)), SINGLE, CONTIGUOUS, tolerance=40
