@@ -97,7 +97,8 @@ template <class Scalar>
 void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
   // A row vector by a matrix is the transposed matrix by a column vector.
-  if (out.size(-2) == 1 && out.size(-1) != 1) return matmul_with<Scalar>(out.mT(), b.mT(), a.mT(), self.mT(), beta, alpha);
+  if (out.size(-2) == 1 && out.size(-1) != 1)
+    return matmul_with<Scalar>(out.mT(), b.mT(), a.mT(), self.mT(), beta, alpha);
   const MatmulParams<Scalar> params{narrow(out.size(-2), "a matrix product's number of rows"),
                                     narrow(out.size(-1), "a matrix product's number of columns"),
                                     narrow(a.size(-1), "a matrix product's inner size"),

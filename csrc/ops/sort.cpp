@@ -69,7 +69,9 @@ Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept, const Sorted
 }
 
 /// The rows that lie along a dimension.
-Tensor rows_along(const Tensor& self, int64_t dim) { return self.dim() == 0 ? self.reshape({1}) : self.movedim(dim, -1); }
+Tensor rows_along(const Tensor& self, int64_t dim) {
+  return self.dim() == 0 ? self.reshape({1}) : self.movedim(dim, -1);
+}
 
 /// Sorts along `dim`, which comes last in the result.
 Sorted sort_along(const Tensor& self, int64_t dim, bool descending) {
@@ -227,6 +229,7 @@ Tensor median(const Tensor& self) { return median_of_all(self, median_position);
 Tensor nanmedian(const Tensor& self) { return median_of_all(self, nanmedian_position); }
 
 }  // namespace
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_STRUCTURED_CLASS(m, "sort.values_stable", Sort);
   METAL_STRUCTURED_CLASS(m, "topk.values", TopK);
