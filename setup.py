@@ -3,6 +3,7 @@
 Used by `pip install .` (wheels) and by `make build`, whose editable install finds everything built already.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,11 @@ class BuildNative(build_py):
     """CMake writes into the package itself, from where build_py takes the files as package data."""
 
     def run(self) -> None:
-        build = ROOT / "build"
-        if not (build / "build.ninja").exists():
+        build, device = ROOT / "build", os.environ.get("TORCH_METAL_DEVICE", "auto")
+        if (build / "build.ninja").exists():
+            if device not in ("", "auto"):  # may be another one than this folder was configured for
+                subprocess.check_call(["cmake", f"-DTORCH_METAL_DEVICE={device}", build])
+        else:
             subprocess.check_call(
                 [
                     "cmake", "-G", "Ninja", "-S", ROOT, "-B", build, f"-DPython3_EXECUTABLE={sys.executable}",

@@ -81,6 +81,30 @@ template <class T>
   }
 }
 
+/// Matrix by vector where both are dense and rows are many and not long: a SIMD-group computes kGemvRows rows, which
+/// share what it reads of the vector. Threadgroups are one SIMD-group.
+template <class T>
+[[kernel]] void gemv_rows(device T* out [[buffer(0)]], device const T* a [[buffer(1)]], device const T* b [[buffer(2)]],
+                          device const T* self [[buffer(3)]], constant MatmulParams<float>& params [[buffer(4)]],
+                          uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+  const uint first = group.y * kGemvRows;
+  device const T* vector = b + group.z * params.b.batch;
+  device const T* rows[kGemvRows];
+  // Rows past the end are the last one again, and not written.
+  for (uint r = 0; r < kGemvRows; ++r) rows[r] = a + offset_of(params.a, min(first + r, params.m - 1), 0, group.z);
+  float sums[kGemvRows] = {};
+  for (uint k = lane; k < params.k; k += kSimdWidth) {
+    const float x = float(vector[k]);
+    for (uint r = 0; r < kGemvRows; ++r) sums[r] += float(rows[r][k]) * x;
+  }
+  float sum = 0;
+  for (uint r = 0; r < kGemvRows; ++r) {
+    const float row_sum = simd_sum(sums[r]);
+    if (lane == r) sum = row_sum;
+  }
+  if (lane < kGemvRows) ScaledSink<T, false>{out, self, params, 0, group.z}.write(first + lane, sum);
+}
+
 /// Matrix by vector where a's columns are contiguous: one thread a row, lanes run along the column.
 template <class T>
 [[kernel]] void gemv_columns(device T* out [[buffer(0)]], device const T* a [[buffer(1)]],

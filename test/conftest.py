@@ -1,7 +1,8 @@
-"""Fixtures that all tests share, and which files a Mac leaves out."""
+"""Fixtures that all tests share, and which files other systems and devices leave out."""
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +10,19 @@ import torch
 import torch_metal
 from test.macos.kernel_list import listed_kernels, write_kernels
 
-#: Tests of mslc, of the software device, and of what is cross-built and checked on Linux. A Mac has none of these.
-SOFTWARE_ONLY = ["emulated", "fuzz", "macos", "metal", "mslc", "test_faults.py", "test_validation.py"]
-collect_ignore = SOFTWARE_ONLY if sys.platform == "darwin" else []
+#: Tests of what is cross-built and checked on Linux.
+LINUX_ONLY = ["emulated", "macos"]
+#: Tests of mslc and the software device, which a build for a Mac's GPU lacks.
+SOFTWARE_ONLY = ["fuzz", "metal", "mslc", "test_faults.py", "test_validation.py"]
+
+
+def left_out(platform: str, package: Path) -> list[str]:
+    """The files of this folder that do not concern the torch_metal in `package` on `platform`."""
+    has_software_device = any((package / "lib").glob("libmetal_software.*"))
+    return [] if platform == "linux" else LINUX_ONLY + ([] if has_software_device else SOFTWARE_ONLY)
+
+
+collect_ignore = left_out(sys.platform, Path(torch_metal.__file__).parent)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_shapes(m, k, n):
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
-@pytest.mark.parametrize("m, k, n", [(20, 40, 50), (260, 33, 260), (40, 50, 1), (1, 50, 40)])
+@pytest.mark.parametrize("m, k, n", [(20, 40, 50), (260, 33, 260), (40, 50, 1), (300, 50, 1), (1, 50, 40)])
 def test_floating_dtypes(dtype, m, k, n):
     assert_agrees(torch.mm, sample(m, k, dtype=dtype), sample(k, n, dtype=dtype, seed=1), **LOOSE[dtype])
 
@@ -145,6 +145,13 @@ VECTORS = {
     "dot_strided": (lambda x, y: torch.dot(x[::2], y), (200,), (100,)),
     "dot_empty": (lambda x, y: torch.dot(x, y), (0,), (0,)),
     "mv": (lambda x, y: torch.mv(x, y), (20, 30), (30,)),
+    "mv_many_rows": (lambda x, y: torch.mv(x, y), (301, 100), (100,)),
+    "mv_many_rows_with_gaps": (lambda x, y: torch.mv(x[::2, :-3], y[3:]), (603, 70), (70,)),
+    "mv_many_rows_strided": (lambda x, y: torch.mv(x, y[::2]), (300, 40), (80,)),
+    "mv_many_rows_without_elements": (lambda x, y: torch.mv(x, y), (300, 0), (0,)),
+    "bmm_many_rows_by_vectors": (lambda x, y: torch.bmm(x, y), (3, 130, 50), (3, 50, 1)),
+    "addmv_many_rows": (lambda x, y: torch.addmv(x[:, 0], x, y, beta=0.5, alpha=2), (290, 33), (33,)),
+    "addmv_broadcast": (lambda x, y: torch.addmv(y[:1], x, y, beta=0.5, alpha=2), (290, 33), (33,)),
     "outer": (lambda x, y: torch.outer(x, y), (20,), (30,)),
     "inner": (lambda x, y: torch.inner(x, y), (4, 30), (5, 30)),
     "linear": (lambda x, y: F.linear(x, y), (2, 3, 30), (17, 30)),

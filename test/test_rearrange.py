@@ -1,5 +1,6 @@
-"""Unpooling, repeats, shuffles and membership agree with the CPU."""
+"""Unpooling, rolls, repeats, shuffles and membership agree with the CPU."""
 
+import itertools
 import math
 
 import pytest
@@ -42,6 +43,29 @@ def test_unpooling_checks(device):
         F.max_unpool2d(values, indices[:1], 2)
     with pytest.raises(RuntimeError, match="out of bounds"):
         F.max_unpool2d(values, indices + 100, 2).cpu()
+
+
+@pytest.mark.parametrize(
+    "shape, dims",
+    [((7,), 0), ((4, 6), 1), ((4, 6), -2), ((3, 4, 5), 1), ((3, 4, 5), (0, 2)), ((3, 4, 5), ()), ((0, 4), 1), ((4, 1), 1)],
+)
+def test_roll(shape, dims):
+    dtypes = (torch.float32, torch.bfloat16, torch.int64, torch.bool, torch.complex64)
+    for shift, dtype in itertools.product((0, 1, -2, 17, -(10**12)), dtypes):
+        shifts = (shift, 1) if dims == (0, 2) else shift
+        assert_agrees(lambda x: x.roll(shifts, dims), sample(*shape, dtype=dtype))
+    assert_agrees(lambda x: x.t().roll(3, 0), sample(4, 6))
+    assert_agrees(lambda x: x.conj().roll(3, 0), sample(4, 6, dtype=torch.complex64))
+
+
+def test_roll_checks(device):
+    for shifts, dims in [(1, 2), ((1, 2), 0), ((), 0)]:
+        errors = []
+        for where in ("cpu", device):
+            with pytest.raises((RuntimeError, IndexError)) as caught:
+                torch.ones(2, 3, device=where).roll(shifts, dims)
+            errors.append((caught.type, str(caught.value).splitlines()[0]))
+        assert errors[0] == errors[1]
 
 
 def test_repeat_interleave(device):

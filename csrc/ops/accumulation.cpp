@@ -104,14 +104,14 @@ void launch_lines(const TensorIteratorBase& iter, const Lines& split, const Inde
   c10::SmallVector<std::string_view, 5> arguments(types.begin(), types.end());
   Extent grid = grid_of(params.lines);
   if (suits_groups(iter, split, indexed)) {
-    constexpr uint64_t kLanes = 32, kGroups = 4;
+    constexpr uint64_t kGroups = 4;
     LineParams p = params;
     p.lines = with_gap(params.lines);
     const std::string unit = unit_strides(params.steps, sizes);
     arguments.push_back(unit);
-    grid = {kLanes, grid.x, grid.y * grid.z};
+    grid = {kSimdWidth, grid.x, grid.y * grid.z};
     launch_threads(kernel("accumulation", "accumulate_line_groups", arguments), grid,
-                   {kLanes, std::min(grid.y, kGroups)}, out, operand(iter, 1), p, error_buffer(),
+                   {kSimdWidth, std::min(grid.y, kGroups)}, out, operand(iter, 1), p, error_buffer(),
                    operand(iter, kFirstIndex));
     return;
   }
@@ -213,8 +213,7 @@ void launch_over_runs(const TensorIteratorBase& iter, const IndexedDimensions& i
                          byte_strides(split.keys.dimensions.strides(iter, 1)),
                          static_cast<uint32_t>(split.keys.count)};
   Extent grid = grid_of(params.outer);
-  constexpr uint64_t kLanes = 32;
-  const bool along_rows = grid.x >= kLanes;
+  const bool along_rows = grid.x >= kSimdWidth;
   grid.y = split.keys.count;
   if (!along_rows) std::swap(grid.x, grid.y);
   c10::SmallVector<std::string_view, 4> all(arguments.begin(), arguments.end());

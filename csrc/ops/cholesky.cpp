@@ -35,8 +35,8 @@ void factor_(const Tensor& a, const Tensor& info, int64_t start = 0) {
   const int64_t n = a.size(1);
   if (n <= kLinalgBlock) {
     const CholeskyParams params{static_cast<uint32_t>(n), static_cast<uint32_t>(start), matrix_layout(a)};
-    return launch_groups(kernel("cholesky", "factor_block", {metal_type(a.scalar_type())}), {uint64_t(a.size(0))}, {32},
-                         a, info, params);
+    const Kernel& factor = kernel("cholesky", "factor_block", {metal_type(a.scalar_type())});
+    return launch_groups(factor, {uint64_t(a.size(0))}, {kSimdWidth}, a, info, params);
   }
   const int64_t half = split_point(n), rest = n - half;
   const Tensor a11 = a.narrow(1, 0, half).narrow(2, 0, half), a21 = a.narrow(1, half, rest).narrow(2, 0, half),

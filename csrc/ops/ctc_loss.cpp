@@ -89,7 +89,7 @@ Tensor ctc_loss_backward(const Tensor& grad, const Tensor& log_probs, const Tens
   const Tensor beta = it.variables(), result = at::empty_like(it.log_probs);
   launch_groups(kernel("ctc_loss", "ctc_beta"), {it.params.samples}, {it.threads}, beta, it.log_probs, it.targets,
                 it.lengths, it.params);
-  launch_threads(kernel("ctc_loss", "ctc_gradient"), {it.params.samples, it.params.steps}, {32}, result, grad,
+  launch_threads(kernel("ctc_loss", "ctc_gradient"), {it.params.samples, it.params.steps}, {kSimdWidth}, result, grad,
                  losses.contiguous(), alpha.contiguous(), beta, it.log_probs, it.targets, it.lengths, it.params);
   return result;
 }

@@ -18,7 +18,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t kSimdWidth = 32;
 
 Tensor dense_like(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : at::empty(tensor.sizes(), tensor.options());

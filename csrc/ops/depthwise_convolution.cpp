@@ -7,7 +7,7 @@
 namespace torch_metal {
 namespace {
 
-constexpr uint64_t kLanes = 32, kLines = 8;
+constexpr uint64_t kLines = 8;
 
 /// The template argument `step` of depthwise_lines.
 std::string_view step_of(const at::Tensor& out, const at::Tensor& in, const PatchGeometry& patches) {
@@ -28,14 +28,14 @@ bool convolve_depthwise(const at::Tensor& out, const at::Tensor& in, const at::T
   const at::Tensor bias_vector = params.has_bias ? bias->contiguous() : taps;
   if (along_channels) {
     launch_threads(kernel("depthwise", "depthwise_channels", {type}),
-                   {at::ceil_div(channels, kLanes) * kLanes, patches.columns}, {kLanes, kLines}, out, in, taps,
-                   bias_vector, params);
+                   {at::ceil_div<uint64_t>(channels, kSimdWidth) * kSimdWidth, patches.columns}, {kSimdWidth, kLines},
+                   out, in, taps, bias_vector, params);
   } else {
     const uint64_t lines = uint64_t(patches.pixels[0].value) * patches.pixels[1].value;
     const std::string_view taps_along = patches.taps[2].value == 3 ? "3" : "0";
     launch_groups(kernel("depthwise", "depthwise_lines", {type, step_of(out, in, patches), taps_along}),
-                  {at::ceil_div(lines, kLines), channels * out.size(0)}, {kLanes * kLines}, out, in, taps, bias_vector,
-                  params);
+                  {at::ceil_div(lines, kLines), channels * out.size(0)}, {kSimdWidth * kLines}, out, in, taps,
+                  bias_vector, params);
   }
   return true;
 }

@@ -81,9 +81,8 @@ bool has_short_rows(const Transform& t) {
 }
 
 void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& out) {
-  constexpr uint32_t kLanes = 32;
   // A radix that leaves a butterfly for each lane, or nearly so.
-  const std::vector<uint32_t> radices = radices_of(t.size, std::clamp(t.size / kLanes, 4u, 8u));
+  const std::vector<uint32_t> radices = radices_of(t.size, std::clamp(t.size / kSimdWidth, 4u, 8u));
   std::vector<std::string> numbers{std::to_string(t.size)};
   for (const uint32_t radix : radices) numbers.push_back(std::to_string(radix));
   const std::vector<std::string_view> shape(numbers.begin(), numbers.end());
@@ -94,8 +93,8 @@ void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& ou
   const Tensor table = at::empty({int64_t(t.size), int64_t(radices.size())}, in.options().dtype(at::kComplexFloat));
   launch_threads(kernel("fft", "fft_row_twiddles", shape), {t.size}, kThreadgroup, table);
   const Kernel& rows = kernel("fft", "fft_rows", arguments);
-  for_each_group_range(t.outer, kLanes, [&](uint64_t first, uint64_t count) {
-    launch_groups(rows, {count}, {kLanes}, elements_from(out, first * t.ends.out_size),
+  for_each_group_range(t.outer, kSimdWidth, [&](uint64_t first, uint64_t count) {
+    launch_groups(rows, {count}, {kSimdWidth}, elements_from(out, first * t.ends.out_size),
                   elements_from(in, first * t.ends.in_size), table, t.ends);
   });
 }

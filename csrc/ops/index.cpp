@@ -1,5 +1,4 @@
-// Operators on the kernels of indexing: index, index_put, index_select, index_add, index_copy, index_fill, take, put,
-// roll.
+// Operators on the kernels of indexing: index, index_put, index_select, index_add, index_copy, index_fill, take, put.
 #include <ATen/MemoryOverlap.h>
 #include <ATen/TensorUtils.h>
 #include <ATen/WrapDimUtilsMulti.h>
@@ -18,7 +17,6 @@
 #include <ATen/ops/index_reduce_meta.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/put_native.h>
-#include <ATen/ops/roll_native.h>
 #include <ATen/ops/take_native.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -295,7 +293,6 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   METAL_IMPL(m, "take", at::native::take);
   METAL_IMPL(m, "take.out", at::native::take_out);
   METAL_IMPL(m, "put_", at::native::put_);
-  METAL_IMPL(m, "roll", at::native::roll);
 }
 
 }  // namespace torch_metal

@@ -61,7 +61,7 @@ void nll_forward(const Tensor& self_, const Tensor& target_, const Tensor& weigh
   const Tensor partials = at::empty({params.groups, 2}, self.options().dtype(at::kFloat));
   launch_groups(nll_kernel("nll_forward_sums", self, target), {params.groups}, {kThreads}, self, target, bound_weight,
                 partials, error_buffer(), params);
-  launch_groups(kernel("loss", "nll_forward_total", {metal_type(self.scalar_type())}), {1}, {32}, partials, out,
+  launch_groups(kernel("loss", "nll_forward_total", {metal_type(self.scalar_type())}), {1}, {kSimdWidth}, partials, out,
                 total_weight, params);
 }
 

@@ -105,7 +105,7 @@ void unpack_pivots(TensorIterator& iterator, int64_t count, int64_t rows) {
   if (iterator.numel() == 0) return;
   const UnpackPivotsParams params{iteration_shape(iterator), byte_strides(iterator, 0), byte_strides(iterator, 1),
                                   static_cast<uint32_t>(count), static_cast<uint32_t>(rows)};
-  launch_threads(kernel("lu", "unpack_pivots"), {uint64_t(iterator.numel())}, {32}, operand(iterator, 0),
+  launch_threads(kernel("lu", "unpack_pivots"), {uint64_t(iterator.numel())}, {kSimdWidth}, operand(iterator, 0),
                  operand(iterator, 1), error_buffer(), params);
 }
 

@@ -64,8 +64,8 @@ Tensor multi_margin_loss(const Tensor& self, const Tensor& target, const Scalar&
   Samples samples;
   const auto params = multi_margin_params(self, target, p, margin, weight, samples);
   const Tensor x = self.contiguous(), losses = at::empty({samples.count}, self.options().dtype(at::kFloat));
-  launch_groups(margin_kernel("multi_margin", self), {uint64_t(samples.count)}, {32}, losses, x, target.contiguous(),
-                params.has_weight ? weight->contiguous() : x, error_buffer(), params);
+  launch_groups(margin_kernel("multi_margin", self), {uint64_t(samples.count)}, {kSimdWidth}, losses, x,
+                target.contiguous(), params.has_weight ? weight->contiguous() : x, error_buffer(), params);
   return reduced(losses, reduction, target.dim() > 0, self.scalar_type());
 }
 
@@ -81,7 +81,7 @@ Tensor multi_margin_loss_backward(const Tensor& grad, const Tensor& self, const 
   params.scale = gradient_scale(samples, reduction);
   params.grad_stride = grad.dim() > 0;
   const Tensor x = self.contiguous(), grad_input = at::empty_like(x);
-  launch_groups(margin_kernel("multi_margin_backward", self), {uint64_t(samples.count)}, {32}, grad_input,
+  launch_groups(margin_kernel("multi_margin_backward", self), {uint64_t(samples.count)}, {kSimdWidth}, grad_input,
                 grad.contiguous(), x, target.contiguous(), params.has_weight ? weight->contiguous() : x,
                 error_buffer(), params);
   return grad_input;
@@ -110,7 +110,7 @@ std::tuple<Tensor, Tensor> multilabel_margin_loss_forward(const Tensor& self, co
   const auto params = multilabel_params(self, target, samples);
   const Tensor losses = at::empty({samples.count}, self.options().dtype(at::kFloat));
   const Tensor is_target = at::empty(target.sizes(), self.options());
-  launch_groups(margin_kernel("multilabel_margin", self), {uint64_t(samples.count)}, {32}, losses, is_target,
+  launch_groups(margin_kernel("multilabel_margin", self), {uint64_t(samples.count)}, {kSimdWidth}, losses, is_target,
                 self.contiguous(), target.contiguous(), error_buffer(), params);
   return {reduced(losses, reduction, target.dim() > 1, self.scalar_type()), is_target};
 }
@@ -122,7 +122,7 @@ Tensor multilabel_margin_loss_backward(const Tensor& grad, const Tensor& self, c
   params.scale = gradient_scale(samples, reduction);
   params.grad_stride = grad.dim() > 0;
   const Tensor x = self.contiguous(), grad_input = at::empty_like(x);
-  launch_groups(margin_kernel("multilabel_margin_backward", self), {uint64_t(samples.count)}, {32}, grad_input,
+  launch_groups(margin_kernel("multilabel_margin_backward", self), {uint64_t(samples.count)}, {kSimdWidth}, grad_input,
                 grad.contiguous(), x, target.contiguous(), is_target.contiguous(), params);
   return grad_input;
 }

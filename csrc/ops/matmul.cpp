@@ -26,8 +26,8 @@
 namespace torch_metal {
 namespace {
 
-constexpr uint64_t kSimdWidth = 32;
-constexpr uint64_t kManyRows = 64;
+constexpr uint64_t kManyRows = 64;        // that occupy the device with one SIMD-group each
+constexpr uint64_t kMaxSharedRow = 8192;  // elements of rows of which one SIMD-group computes several
 
 /// MSL's float2.
 struct alignas(8) Float2 {
@@ -51,31 +51,39 @@ MatrixLayout layout_of(const at::Tensor& matrices) {
   return {matrices.stride(-2), matrices.stride(-1), batch_of(matrices) == 1 ? 0 : matrices.stride(0)};
 }
 
+/// A vector as a matrix of one column or one row.
+MatrixLayout column_layout(const at::Tensor& vector) { return {vector.stride(0), 0, 0}; }
+MatrixLayout row_layout(const at::Tensor& vector) { return {0, vector.stride(0), 0}; }
+
 /// Which of the kernels in matmul.metal computes a product.
-enum class Algorithm { gemv, gemv_columns, gemm, each };
+enum class Algorithm { gemv, gemv_rows, gemv_columns, gemm, each };
 
 template <class Scalar>
-Algorithm choose_algorithm(const MatmulParams<Scalar>& params, at::ScalarType dtype) {
+Algorithm choose_algorithm(const MatmulParams<Scalar>& params, uint64_t batch, at::ScalarType dtype) {
   if (!at::isFloatingType(dtype)) return Algorithm::each;
-  if (params.n == 1) {
-    const bool columns_are_contiguous = params.a.row == 1 && params.a.column != 1;
-    return columns_are_contiguous && params.m >= kSimdWidth ? Algorithm::gemv_columns : Algorithm::gemv;
-  }
-  return Algorithm::gemm;
+  if (params.n > 1) return Algorithm::gemm;
+  const bool columns_are_contiguous = params.a.row == 1 && params.a.column != 1;
+  if (columns_are_contiguous && params.m >= kSimdWidth) return Algorithm::gemv_columns;
+  const bool dense = params.a.column == 1 && params.b.row == 1;
+  const bool many_short_rows = params.m * batch >= kGemvRows * kManyRows && params.k <= kMaxSharedRow;
+  return dense && many_short_rows ? Algorithm::gemv_rows : Algorithm::gemv;
 }
 
 /// Binds the arguments that all kernels of the family share, and launches the chosen one.
 template <class Scalar>
 void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
-                   const MatmulParams<Scalar>& params) {
-  const uint64_t batch = batch_of(out);
+                   const MatmulParams<Scalar>& params, uint64_t batch) {
   const std::string_view type = metal_type(out.scalar_type());
-  switch (choose_algorithm(params, out.scalar_type())) {
+  switch (choose_algorithm(params, batch, out.scalar_type())) {
     case Algorithm::gemv: {
       // Rows that are few take more threads each.
       const uint64_t wanted = params.m * batch >= kManyRows ? params.k / 256 : params.k / 8;
       const uint64_t threads = std::clamp<uint64_t>(wanted / kSimdWidth * kSimdWidth, kSimdWidth, 512);
       return launch_groups(kernel("matmul", "gemv", {type}), {1, params.m, batch}, {threads}, out, a, b, self, params);
+    }
+    case Algorithm::gemv_rows: {
+      const Extent grid{1, at::ceil_div<uint64_t>(params.m, kGemvRows), batch};
+      return launch_groups(kernel("matmul", "gemv_rows", {type}), grid, {kSimdWidth}, out, a, b, self, params);
     }
     case Algorithm::gemv_columns:
       return launch_threads(kernel("matmul", "gemv_columns", {type}), {params.m, batch}, {64}, out, a, b, self, params);
@@ -87,8 +95,8 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
     }
     case Algorithm::each: {
       const std::string_view scalar = out.is_complex() ? "float2" : "long";
-      return launch_threads(kernel("matmul", "matmul_each", {type, scalar}), {params.n, params.m, batch}, {32}, out, a,
-                            b, self, params);
+      return launch_threads(kernel("matmul", "matmul_each", {type, scalar}), {params.n, params.m, batch}, {kSimdWidth}, out,
+                            a, b, self, params);
     }
   }
 }
@@ -108,7 +116,14 @@ void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
                                     layout_of(out),
                                     scalar_of<Scalar>(alpha),
                                     scalar_of<Scalar>(beta)};
-  launch_matmul(out, a, b, self, params);
+  launch_matmul(out, a, b, self, params, batch_of(out));
+}
+
+void check_dtypes(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self) {
+  TORCH_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", a.dtype(), " != ",
+              b.dtype());
+  TORCH_CHECK(self.dtype() == a.dtype() && out.dtype() == a.dtype(), "self and mat2 must have the same dtype, but got ",
+              self.dtype(), " and ", b.dtype());
 }
 
 }  // namespace
@@ -127,10 +142,7 @@ void matmul_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b
 
 void matmul_into_disjoint(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                           const at::Scalar& beta, const at::Scalar& alpha) {
-  TORCH_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", a.dtype(), " != ",
-              b.dtype());
-  TORCH_CHECK(self.dtype() == a.dtype() && out.dtype() == a.dtype(), "self and mat2 must have the same dtype, but got ",
-              self.dtype(), " and ", b.dtype());
+  check_dtypes(out, a, b, self);
   if (out.numel() == 0) return;
   TORCH_CHECK(out.scalar_type() != at::kBool, "matrix multiplication is not implemented for 'Bool'");
   if (graph_matmul(out, a, b, self, beta, alpha)) return;
@@ -170,10 +182,29 @@ struct Baddbmm : at::meta::structured_baddbmm {
   }
 };
 
+/// out = beta * self + alpha * mat vec on floats by kernels; `out` shares no memory with mat and vec. Without views of
+/// the vectors as matrices, which take longer than a small product.
+void launch_addmv(const at::Tensor& out, const at::Tensor& mat, const at::Tensor& vec, const at::Tensor& self,
+                  const at::Scalar& beta, const at::Scalar& alpha) {
+  check_dtypes(out, mat, vec, self);
+  const MatmulParams<float> params{narrow(mat.size(0), "a matrix product's number of rows"),
+                                   1,
+                                   narrow(mat.size(1), "a matrix product's inner size"),
+                                   {mat.stride(0), mat.stride(1), 0},
+                                   column_layout(vec),
+                                   column_layout(self),
+                                   column_layout(out),
+                                   alpha.to<float>(),
+                                   beta.to<float>()};
+  launch_matmul(out, mat, vec, self, params, 1);
+}
+
 struct Addmv : at::meta::structured_addmv {
   void impl(const at::Tensor& self, const at::Tensor& mat, const at::Tensor& vec, const at::Scalar& beta,
             const at::Scalar& alpha, const at::Tensor& out) {
     at::assert_no_partial_overlap(out, self);
+    if (out.numel() > 0 && is_for_kernels(mat) && !shares_memory(out, mat) && !shares_memory(out, vec))
+      return launch_addmv(out, mat, vec, *at::expand_size(self, out.sizes(), "addmv_out"), beta, alpha);
     const at::Tensor column = out.unsqueeze(1);
     const auto as_column = [&] { return at::expand_size(self, out.sizes(), "addmv_out")->unsqueeze(1); };
     matmul_into(column, mat, vec.unsqueeze(1), self.is_same(out) ? column : as_column(), beta, alpha);
@@ -198,6 +229,13 @@ at::Tensor sum_of_pieces(const at::Tensor& self, const at::Tensor& other) {
   return sums.sum();
 }
 
+/// The sum of products of two vectors of floats, without views of them as matrices.
+void launch_dot(const at::Tensor& out, const at::Tensor& self, const at::Tensor& other) {
+  const uint32_t inner = narrow(self.numel(), "a matrix product's inner size");
+  const MatmulParams<float> params{1, 1, inner, row_layout(self), column_layout(other), {}, {}, 1.0f, 0.0f};
+  launch_matmul(out, self, other, out, params, 1);
+}
+
 at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Tensor& other) {
   TORCH_CHECK(self.dim() == 1 && other.dim() == 1, "1D tensors expected, but got ", self.dim(), "D and ", other.dim(),
               "D tensors");
@@ -214,7 +252,11 @@ at::Tensor inner_product(const char* name, const at::Tensor& self, const at::Ten
   const bool is_single = self.scalar_type() == at::kFloat || self.scalar_type() == at::kComplexFloat;
   if (is_single && self.numel() >= static_cast<int64_t>(kManyRows) * kPiece) return sum_of_pieces(self, other);
   const at::Tensor out = at::empty({}, self.options());
-  matmul_into(out.view({1, 1}), self.unsqueeze(0), other.unsqueeze(1));
+  if (is_for_kernels(self)) {
+    launch_dot(out, self, other);
+  } else {
+    matmul_into(out.view({1, 1}), self.unsqueeze(0), other.unsqueeze(1));
+  }
   return out;
 }
 

@@ -36,6 +36,16 @@ bool suits(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
+bool is_for_kernels(const at::Tensor& mat) {
+  if (!mat.is_floating_point()) return false;
+  switch (preferred_library(Family::matmul)) {
+    case Library::msl: return true;
+    case Library::mps_graph: return false;
+    case Library::automatic: return mat.stride(-1) == 1;
+  }
+  return false;
+}
+
 bool graph_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                   const c10::Scalar& beta, const c10::Scalar& alpha) {
   if (!out.is_floating_point() || !suits(out, a, b) || !is_number(alpha, 1)) return false;

@@ -46,10 +46,9 @@ std::string unit_strides(const NormalizationParams& params, int operands) {
 
 /// How many threads share a row, a SIMD-group for each block, and their threadgroup.
 std::pair<uint64_t, Extent> threads_along(uint64_t width) {
-  constexpr uint64_t kLanes = 32;
-  if (width < kLanes) return {width, {width, 64 / width}};
+  if (width < kSimdWidth) return {width, {width, 64 / width}};
   const uint64_t rows = std::clamp<uint64_t>(8 * kNormalizationBlock / width, 1, 8);
-  return {kLanes * at::ceil_div(width, uint64_t(kNormalizationBlock)), {kLanes, rows}};
+  return {kSimdWidth * at::ceil_div(width, uint64_t(kNormalizationBlock)), {kSimdWidth, rows}};
 }
 
 /// Launches normalize or normalize_backward; the first operand is the output.

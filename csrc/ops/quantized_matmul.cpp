@@ -14,7 +14,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr uint64_t kSimdWidth = 32;
 constexpr uint64_t kTile = 32;
 constexpr uint64_t kFewRows = 4;  ///< for which reading the weights is all that takes time
 
@@ -36,8 +35,8 @@ Tensor product(const Tensor& a, const Tensor& values, const Tensor& scales, std:
   const std::string weights = std::string(weights_type).append("<").append(type).append(">");
   const Kernel& k = kernel("quantized_matmul", few_rows ? "quantized_gemv" : "quantized_gemm",
                            {type, weights, value_type});
-  const Extent grid = few_rows ? Extent{params.n, params.m}
-                               : Extent{at::ceil_div<uint64_t>(params.n, kTile), at::ceil_div<uint64_t>(params.m, kTile)};
+  const Extent tiles{at::ceil_div<uint64_t>(params.n, kTile), at::ceil_div<uint64_t>(params.m, kTile)};
+  const Extent grid = few_rows ? Extent{params.n, params.m} : tiles;
   launch_groups(k, grid, {kSimdWidth}, out, a.contiguous(), values.contiguous(), scales.contiguous(), params);
   return out;
 }
@@ -81,7 +80,8 @@ Tensor weight_int4pack_mm(const Tensor& a, const Tensor& weights, int64_t group,
                   scales_and_zeros.size(1) == n && scales_and_zeros.size(2) == 2,
               "_weight_int4pack_mm: expected qScaleAndZeros of shape [", at::ceil_div(k, group), ", ", n,
               ", 2], got ", scales_and_zeros.sizes());
-  return product(a, weights, scales_and_zeros.to(a.scalar_type()), "Int4Weights", "uchar", n, std::countr_zero(uint64_t(group)));
+  return product(a, weights, scales_and_zeros.to(a.scalar_type()), "Int4Weights", "uchar", n,
+                 std::countr_zero(uint64_t(group)));
 }
 
 Tensor& int_mm_out(const Tensor& a, const Tensor& b, Tensor& out) {

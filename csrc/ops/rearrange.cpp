@@ -1,9 +1,14 @@
-// Elements repeated, channels shuffled, slices copied, by way of indexing and views.
+// Elements repeated, channels shuffled, slices copied, by way of indexing and views; rolls, by copies.
+#include <ATen/WrapDimUtils.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/roll_native.h>
 #include <ATen/ops/searchsorted.h>
 
+#include <limits>
+
+#include "ops/copy_layout.h"
 #include "ops/registration.h"
 #include "ops/results.h"
 
@@ -46,7 +51,34 @@ Tensor& narrow_copy_out(const Tensor& self, int64_t dim, int64_t start, int64_t 
   return give(self.narrow(dim, start, length), out);
 }
 
+/// Moves `count` elements of each row from place `from` of one dense matrix to place `to` of another.
+void move_columns(const Tensor& out, int64_t to, const Tensor& self, int64_t from, int64_t count, int64_t columns) {
+  if (count == 0) return;
+  CopyLayout layout{};
+  layout.dims = 2;
+  layout.sizes[0] = static_cast<uint32_t>(count);
+  layout.sizes[1] = static_cast<uint32_t>(self.numel() / columns);
+  layout.to[0] = layout.from[0] = 1;
+  layout.to[1] = layout.from[1] = static_cast<int32_t>(columns);
+  move_strided(layout, self.element_size(), elements_from(out, to), elements_from(self, from));
+}
+
+/// Along one dimension of a dense tensor the two parts of each row change places; all else is composed.
+Tensor roll(const Tensor& self, at::IntArrayRef shifts, at::IntArrayRef dims) {
+  const bool is_simple = shifts.size() == 1 && dims.size() == 1 && self.dim() > 0 && self.is_contiguous();
+  if (!is_simple || self.numel() == 0 || self.numel() > std::numeric_limits<int32_t>::max())
+    return at::native::roll(self, shifts, dims);
+  const int64_t dim = at::maybe_wrap_dim(dims[0], self.dim()), size = self.size(dim);
+  const int64_t inner = c10::multiply_integers(self.sizes().slice(dim + 1));
+  const int64_t columns = size * inner, shift = (shifts[0] % size + size) % size * inner;
+  const Tensor out = at::empty_like(self, at::MemoryFormat::Contiguous);
+  move_columns(out, shift, self, 0, columns - shift, columns);
+  move_columns(out, 0, self, columns - shift, shift, columns);
+  return out;
+}
+
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
+  METAL_IMPL(m, "roll", roll);
   METAL_IMPL(m, "repeat_interleave.Tensor", repeat_interleave);
   METAL_IMPL(m, "channel_shuffle", channel_shuffle);
   METAL_IMPL(m, "narrow_copy.out", narrow_copy_out);

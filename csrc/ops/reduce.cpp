@@ -19,7 +19,6 @@ constexpr int64_t kGroups = 64;         // threadgroups worth having
 constexpr int64_t kMinRowChunk = 4096;
 constexpr int64_t kMinColumnChunk = 64;
 constexpr int64_t kLongChunk = 8192;    // elements that are worth a second SIMD-group, and so a barrier
-constexpr int64_t kSimdWidth = 32;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

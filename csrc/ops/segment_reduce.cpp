@@ -46,7 +46,7 @@ Extent threads(const Tensor& data, int64_t axis, const SegmentParams& params) {
           static_cast<uint64_t>(c10::multiply_integers(data.sizes().slice(0, axis)))};
 }
 
-constexpr Extent kThreadgroup{32};
+constexpr Extent kThreadgroup{kSimdWidth};
 
 Tensor reduce_by_offsets(ReductionType reduction, const Tensor& data, const Tensor& given_offsets, int64_t axis,
                          const Initial& initial) {

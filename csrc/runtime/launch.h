@@ -19,6 +19,9 @@
 
 namespace torch_metal {
 
+/// Threads of a SIMD-group.
+constexpr uint32_t kSimdWidth = 32;
+
 /// Threads or threadgroups in x, y, z.
 struct Extent {
   uint64_t x = 1, y = 1, z = 1;
@@ -115,7 +118,7 @@ void launch_groups(const Kernel& kernel, Extent grid, Extent threadgroup, const 
   dispatch.groups(grid, threadgroup);
 }
 
-/// Threads along an axis of a grid, so that their positions fit 32 bits with room to spare; the software device's limit.
+/// Threads along an axis of a grid, so that positions fit 32 bits with room to spare; the software device's limit.
 constexpr uint64_t kMaxGridThreads = uint64_t{1} << 31;
 
 /// Calls launch(first, count) for ranges of `groups` threadgroups along an axis that together have them all. A grid has

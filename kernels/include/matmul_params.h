@@ -6,6 +6,11 @@
 
 namespace torch_metal {
 
+#ifdef __METAL__
+constant
+#endif
+constexpr uint32_t kGemvRows = 4;  ///< that a SIMD-group of gemv_rows computes
+
 /// Element strides of a batch of matrices; 0 where an operand is broadcast.
 struct MatrixLayout {
   int64_t row;

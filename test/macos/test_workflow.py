@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from test.conftest import left_out
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "macos.yml"
 TEXT = WORKFLOW.read_text()
@@ -136,11 +138,9 @@ def test_mistakes_are_found(tmp_path, old, new, problem):
     assert any(problem in found for found in problems(TEXT.replace(old, new), tmp_path))
 
 
-def test_files_that_a_mac_leaves_out_exist():
-    script = (
-        "import sys, torch; sys.platform = 'darwin'; from test.conftest import collect_ignore; print(*collect_ignore)"
-    )
-    ignored = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "mslc" in ignored and all((ROOT / "test" / name).exists() for name in ignored)
+def test_a_mac_leaves_out_files_that_exist_and_more_of_them_without_the_software_device(tmp_path):
+    with_software = left_out("darwin", ROOT / "torch_metal")
+    without = left_out("darwin", tmp_path)
+    assert "mslc" in set(without) - set(with_software) and "macos" in with_software
+    assert all((ROOT / "test" / name).exists() for name in without)
+    assert left_out("linux", tmp_path) == []

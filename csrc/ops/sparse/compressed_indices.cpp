@@ -72,7 +72,7 @@ void validate(bool by_row, const Tensor& compressed, const Tensor& plain, int64_
   const Tensor faults = at::zeros({1}, compressed.options().dtype(at::kInt));
   const CompressedCheckParams params{compressed_size, plain_size, entries};
   launch_threads(kernel("sparse", "check_compressed", {metal_type(plain.scalar_type())}),
-                 {static_cast<uint64_t>(compressed_size), batch}, {32}, faults, compressed.contiguous(),
+                 {static_cast<uint64_t>(compressed_size), batch}, {kSimdWidth}, faults, compressed.contiguous(),
                  plain.contiguous(), params);
   raise(w, static_cast<uint32_t>(faults.item<int32_t>()));
 }

@@ -36,12 +36,12 @@ void multiply(const Tensor& out, const CompressedRows& a, const Tensor& dense, c
   const std::string_view type = metal_type(out.scalar_type()), index = metal_type(a.plain.scalar_type());
   if constexpr (std::is_same_v<Scalar, float>) {
     if (columns == 1 && !a.has_blocks() && a.plain.size(1) >= kLongRow * static_cast<int64_t>(rows)) {
-      return launch_groups(kernel("sparse", "rows_times_vector", {type, index}), {1, rows, batch}, {32}, out,
+      return launch_groups(kernel("sparse", "rows_times_vector", {type, index}), {1, rows, batch}, {kSimdWidth}, out,
                            a.compressed, a.plain, a.values, dense, self, params);
     }
   }
   // Lanes run along the columns, or along the rows if there are few of those.
-  const Extent threadgroup = columns >= 16 ? Extent{32} : Extent{columns, at::ceil_div<uint64_t>(32, columns)};
+  const Extent threadgroup = columns >= 16 ? Extent{kSimdWidth} : Extent{columns, at::ceil_div<uint64_t>(32, columns)};
   launch_threads(kernel("sparse", "rows_times_dense", {type, index, scalar_type}), {columns, rows, batch}, threadgroup,
                  out, a.compressed, a.plain, a.values, dense, self, params);
 }

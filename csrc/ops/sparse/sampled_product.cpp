@@ -33,8 +33,8 @@ void launch_sampled(const Tensor& out, const Tensor& rows, const Tensor& columns
   const SampledProductParams<Scalar> params{static_cast<uint32_t>(a.size(2)), layout_of(a), layout_of(b), alpha, beta};
   launch_groups(
       kernel("sparse", "sampled_product", {metal_type(out.scalar_type()), metal_type(rows.scalar_type()), scalar_type}),
-      {static_cast<uint64_t>(rows.size(1)), static_cast<uint64_t>(rows.size(0))}, {32}, out, rows, columns, a, b, self,
-      params);
+      {static_cast<uint64_t>(rows.size(1)), static_cast<uint64_t>(rows.size(0))}, {kSimdWidth}, out, rows, columns, a,
+      b, self, params);
 }
 
 /// alpha * (a b at the entries of `self`) + beta * self's values, which may be the result. a: [batch, rows, inner].
@@ -130,7 +130,7 @@ std::tuple<Tensor, Tensor> mm_reduce(const Tensor& self, const Tensor& dense, st
       self._nnz(), static_cast<uint32_t>(columns), reduction, {dense.stride(0), dense.stride(1), 0}};
   launch_threads(
       kernel("sparse", "reduced_product", {metal_type(self.scalar_type()), metal_type(col.scalar_type())}),
-      {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, {32}, out, chosen, crow, col,
+      {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, {kSimdWidth}, out, chosen, crow, col,
       self.values().contiguous(), dense, params);
   return {out, chooses && is_differentiable(self, dense) ? chosen : at::empty({0}, col.options())};
 }
