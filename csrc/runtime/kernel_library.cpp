@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 #include <c10/util/hash.h>
 
+#include <functional>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
@@ -17,11 +18,21 @@ namespace torch_metal {
 
 namespace {
 
-std::string kernel_name(std::string_view function, c10::ArrayRef<std::string_view> arguments) {
-  std::string name(function);
-  for (size_t i = 0; i < arguments.size(); ++i) name.append(i ? ", " : "<").append(arguments[i]);
-  return arguments.empty() ? name : name + '>';
+/// "family:function<arguments>", valid until the thread's next call: lookups allocate nothing.
+std::string_view key_of(std::string_view family, std::string_view function,
+                        c10::ArrayRef<std::string_view> arguments) {
+  static thread_local std::string key;
+  key.assign(family).append(1, ':').append(function);
+  for (size_t i = 0; i < arguments.size(); ++i) key.append(i ? ", " : "<").append(arguments[i]);
+  if (!arguments.empty()) key += '>';
+  return key;
 }
+
+/// Hashes keys that are not strings yet.
+struct KeyHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+};
 
 std::string instantiation(const std::string& name) {
   return "\ntemplate [[host_name(\"" + name + "\")]] [[kernel]] decltype(" + name + ") " + name + ";\n";
@@ -32,23 +43,9 @@ NS::String* metal_string(const std::string& text) { return NS::String::string(te
 class KernelLibrary {
  public:
   const Kernel& get(std::string_view family, std::string_view function, c10::ArrayRef<std::string_view> arguments) {
-    std::string name = kernel_name(function, arguments);
-    const std::string key = std::string(family) + ':' + name;
-    {
-      const std::shared_lock<std::shared_mutex> lock(mutex_);
-      if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
-    }
-    // One at a time: a second thread that wants the same kernel finds it made.
-    const std::lock_guard<std::mutex> compiling(compile_mutex_);
-    {
-      const std::shared_lock<std::shared_mutex> lock(mutex_);
-      if (const auto found = kernels_.find(key); found != kernels_.end()) return found->second;
-    }
-    const Source& source = family_source(family);
-    const auto library = library_with(source, name, /*is_instance=*/!arguments.empty());
-    Kernel kernel = compile_kernel(library.get(), name, nullptr, c10::sha1(source.hash + name).str());
-    const std::unique_lock<std::shared_mutex> lock(mutex_);
-    return kernels_.emplace(key, std::move(kernel)).first->second;
+    const std::string_view key = key_of(family, function, arguments);
+    if (const Kernel* const found = find(key)) return *found;
+    return make(family, std::string(key), /*is_instance=*/!arguments.empty());
   }
 
   std::vector<std::pair<std::string, std::string>> names() {
@@ -63,6 +60,24 @@ class KernelLibrary {
     std::string text, hash;
     NS::SharedPtr<MTL::Library> precompiled;  ///< null if there is none
   };
+
+  const Kernel* find(std::string_view key) {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    const auto found = kernels_.find(key);
+    return found == kernels_.end() ? nullptr : &found->second;
+  }
+
+  const Kernel& make(std::string_view family, const std::string& key, bool is_instance) {
+    // One at a time: a second thread that wants the same kernel finds it made.
+    const std::lock_guard<std::mutex> compiling(compile_mutex_);
+    if (const Kernel* const found = find(key)) return *found;
+    const std::string name = key.substr(family.size() + 1);
+    const Source& source = family_source(family);
+    const auto library = library_with(source, name, is_instance);
+    Kernel kernel = compile_kernel(library.get(), name, nullptr, c10::sha1(source.hash + name).str());
+    const std::unique_lock<std::shared_mutex> lock(mutex_);
+    return kernels_.emplace(key, std::move(kernel)).first->second;
+  }
 
   /// A library that has a kernel: one compiled ahead of time, or from source.
   static NS::SharedPtr<MTL::Library> library_with(const Source& source, const std::string& name, bool is_instance) {
@@ -87,7 +102,7 @@ class KernelLibrary {
 
   std::shared_mutex mutex_;
   std::mutex compile_mutex_;
-  std::unordered_map<std::string, Kernel> kernels_;  ///< by "family:name"; nodes never move
+  std::unordered_map<std::string, Kernel, KeyHash, std::equal_to<>> kernels_;  ///< by key_of; nodes never move
   std::unordered_map<std::string, Source> sources_;
 };
 

@@ -80,6 +80,7 @@ def reductions_kernel(type_):
 # Of a source lane and the lane itself: which lane's value arrives, or -1 for the filling.
 SHUFFLES = {
     "simd_shuffle(x, ushort(lane * 7))": lambda i: i * 7 % 32,
+    "simd_shuffle(x, ushort(lane * 7 * active[lane]))": lambda i: i * 7 % 32,
     "simd_shuffle(x, 5)": lambda i: 5,
     "simd_broadcast(x, 9)": lambda i: 9,
     "simd_shuffle_xor(x, 6)": lambda i: i ^ 6,

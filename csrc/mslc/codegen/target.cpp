@@ -92,7 +92,7 @@ std::unique_ptr<llvm::TargetMachine> create_target_machine(const CompileOptions&
 TargetFeatures features_of(const llvm::TargetMachine& machine) {
   if (!machine.getTargetTriple().isX86()) return {};
   const llvm::MCSubtargetInfo& cpu = *machine.getMCSubtargetInfo();
-  return {cpu.checkFeatures("+avx512bf16"), cpu.checkFeatures("+cx16")};
+  return {cpu.checkFeatures("+avx512bf16"), cpu.checkFeatures("+cx16"), cpu.checkFeatures("+avx512f")};
 }
 
 std::string target_description(const CompileOptions& options) {

@@ -1,4 +1,5 @@
 // The functions of the IR contract that look across lanes.
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include <limits>
@@ -181,6 +182,28 @@ llvm::Value* Vectoriser::last_lane_holds(Builder& b, llvm::Value* condition) {
   return b.CreateICmp(predicate, largest, limit);
 }
 
+/// Elements of 32 bits by an instruction: the bits of an index below the fifth count within a register.
+llvm::Value* Vectoriser::permute_registers(Builder& b, llvm::Value* vector, llvm::Value* source_lanes) {
+  llvm::Function* instruction = llvm::Intrinsic::getDeclaration(&module_, llvm::Intrinsic::x86_avx512_vpermi2var_d_512);
+  llvm::Value* bits = b.CreateBitCast(vector, lane_vector(b.getInt32Ty()));
+  llvm::Value* indices = b.CreateZExtOrTrunc(source_lanes, lane_vector(b.getInt32Ty()));
+  llvm::Value* parts[2];
+  for (unsigned i = 0; i < 2; ++i)
+    parts[i] = b.CreateCall(instruction, {part_of(b, bits, 0), part_of(b, indices, i), part_of(b, bits, 1)});
+  llvm::SmallVector<int, kLanes> all(kLanes);
+  std::iota(all.begin(), all.end(), 0);
+  return b.CreateBitCast(b.CreateShuffleVector(parts[0], parts[1], all), vector->getType());
+}
+
+/// LLVM's IR has no words for it.
+llvm::Value* Vectoriser::permute_through_memory(Builder& b, llvm::Value* vector, llvm::Value* source_lanes) {
+  llvm::Type* type = vector->getType()->getScalarType();
+  llvm::AllocaInst* memory = temporary(vector->getType());
+  b.CreateStore(vector, memory);
+  llvm::Value* addresses = b.CreateGEP(type, memory, source_lanes);
+  return b.CreateMaskedGather(vector->getType(), addresses, layout_.getABITypeAlign(type));
+}
+
 llvm::Value* Vectoriser::permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes) {
   if (auto* constant = llvm::dyn_cast<llvm::Constant>(source_lanes)) {
     llvm::SmallVector<int, kLanes> from;
@@ -190,17 +213,14 @@ llvm::Value* Vectoriser::permute(Builder& b, llvm::Value* vector, llvm::Value* s
     }
     return b.CreateShuffleVector(vector, from);
   }
-  // Through memory: there is no instruction of LLVM's for it.
   llvm::Type* type = vector->getType()->getScalarType();
   bool is_small = type->getScalarSizeInBits() < 32;
   llvm::Type* wide = is_small ? b.getInt32Ty() : type;
   llvm::Value* wide_vector = vector;
   if (is_small)
     wide_vector = b.CreateZExt(b.CreateBitCast(vector, lane_vector(b.getIntNTy(type->getScalarSizeInBits()))), lane_vector(wide));
-  llvm::AllocaInst* memory = temporary(wide_vector->getType());
-  b.CreateStore(wide_vector, memory);
-  llvm::Value* addresses = b.CreateGEP(wide, memory, source_lanes);
-  llvm::Value* result = b.CreateMaskedGather(lane_vector(wide), addresses, layout_.getABITypeAlign(wide));
+  llvm::Value* result = features_.permute_registers ? permute_registers(b, wide_vector, source_lanes)
+                                                    : permute_through_memory(b, wide_vector, source_lanes);
   if (!is_small) return result;
   return b.CreateBitCast(b.CreateTrunc(result, lane_vector(b.getIntNTy(type->getScalarSizeInBits()))), vector->getType());
 }

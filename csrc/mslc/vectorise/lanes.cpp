@@ -23,6 +23,12 @@ std::string describe(const llvm::Value& value) {
   return llvm::StringRef(stream.str()).trim().str();
 }
 
+llvm::Value* part_of(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned part) {
+  llvm::SmallVector<int, kLanes / 2> from;
+  for (unsigned i = 0; i < kLanes / 2; ++i) from.push_back(part * kLanes / 2 + i);
+  return b.CreateShuffleVector(vector, from);
+}
+
 llvm::Function* add_helper(llvm::Module& module, llvm::FunctionType* type, const llvm::Twine& name) {
   auto* function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, module);
   function->setDoesNotThrow();

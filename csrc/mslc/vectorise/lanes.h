@@ -29,6 +29,9 @@ ElementKind element_kind(llvm::StringRef builtin);
 /// `instruction` as text, for error messages.
 std::string describe(const llvm::Value& value);
 
+/// Half of a lane vector, the lower (part 0) or the upper (1): of 32-bit elements, a register of 512 bits.
+llvm::Value* part_of(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned part);
+
 /// Adds an attribute-free function that other code of the module may call but not inline.
 llvm::Function* add_helper(llvm::Module& module, llvm::FunctionType* type, const llvm::Twine& name);
 

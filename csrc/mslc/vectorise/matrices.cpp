@@ -53,13 +53,6 @@ llvm::CallInst* other_half(llvm::CallInst& store) {
   return nullptr;
 }
 
-/// Half of a lane vector: a register of 512 bits.
-llvm::Value* part_of(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned part) {
-  llvm::SmallVector<int, kLanes / 2> from;
-  for (unsigned i = 0; i < kLanes / 2; ++i) from.push_back(part * kLanes / 2 + i);
-  return b.CreateShuffleVector(vector, from);
-}
-
 /// The bfloat that `value` is, or that it was before to_float(), or its bits; null if there is none.
 llvm::Value* bfloat_behind(llvm::Value* value) {
   using namespace llvm::PatternMatch;

@@ -14,6 +14,7 @@ void split_divergent_loops(llvm::Function& function);
 struct TargetFeatures {
   bool bfloat_dot = false;            ///< vdpbf16ps: float sums of products of pairs of bfloats
   bool compare_exchange_16 = false;  ///< cmpxchg of 16 bytes
+  bool permute_registers = false;    ///< vpermi2d: any permutation of the 32-bit elements of two registers of 512 bits
 };
 
 /// Turns `function`, the code of one thread in structured form (see prepare.h), into that of a SIMD-group, in place.

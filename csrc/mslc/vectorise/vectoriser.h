@@ -105,6 +105,8 @@ class Vectoriser {
   llvm::Value* all_lanes_hold(Builder& b, llvm::Value* condition, llvm::Value* mask);
   llvm::Value* last_lane_holds(Builder& b, llvm::Value* condition);
   llvm::Value* permute(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);
+  llvm::Value* permute_registers(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);
+  llvm::Value* permute_through_memory(Builder& b, llvm::Value* vector, llvm::Value* source_lanes);
   llvm::Value* matrix_load(Builder& b, llvm::CallInst& call);
   void matrix_store(Builder& b, llvm::CallInst& call);
   void matrix_multiply(Builder& b, llvm::CallInst& first);

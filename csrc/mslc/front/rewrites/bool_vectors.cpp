@@ -1,3 +1,4 @@
+#include <llvm/ADT/DenseSet.h>
 #include <llvm/ADT/StringSet.h>
 
 #include "front/rewrites/operands.h"
@@ -11,8 +12,15 @@ namespace {
 
 constexpr size_t npos = TokenBuffer::npos;
 
-bool is_bool_vector(const TokenBuffer& tokens, size_t index) {
-  return tokens.is(index, "bool2") || tokens.is(index, "bool3") || tokens.is(index, "bool4");
+bool is_vec_of_bool(const TokenBuffer& tokens, size_t index) {
+  return tokens.is(index, "vec") && tokens.is(index + 1, tok::less) && tokens.is(index + 2, "bool");
+}
+
+// Index after the `bool4` or `vec<bool, N>` at `index`, npos if there is none.
+size_t bool_vector_end(const TokenBuffer& tokens, size_t index) {
+  if (tokens.is(index, "bool2") || tokens.is(index, "bool3") || tokens.is(index, "bool4")) return index + 1;
+  const size_t close = is_vec_of_bool(tokens, index) ? tokens.closing(index + 1) : npos;
+  return close == npos ? npos : close + 1;
 }
 
 // Index of the `;` or `,` that ends the expression at `index`.
@@ -79,18 +87,19 @@ void convert_group(TokenBuffer& tokens, size_t open) {
 void rewrite_bool_vectors(TokenBuffer& tokens) {
   const std::vector<bool> in_body = function_bodies(tokens);
   llvm::StringSet<> names;
+  llvm::DenseSet<size_t> declared;  // where names are declared: their initialisers are converted there
   for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens.is(i, "vec") && tokens.is(i + 1, tok::less) && tokens.is(i + 2, "bool")) {
-      tokens.replace(i + 2, "::metal::__truth");
-    } else if (is_bool_vector(tokens, i) && tokens.is_identifier(i + 1)) {
-      names.insert(tokens.word(i + 1));
-      if (tokens.is(i + 2, tok::equal) && in_body[i]) convert_expression(tokens, i + 3);
-      const size_t close = tokens.is(i + 2, tok::l_paren) ? tokens.closing(i + 2) : npos;
+    if (is_vec_of_bool(tokens, i)) tokens.replace(i + 2, "::metal::__truth");
+    if (const size_t name = bool_vector_end(tokens, i); name != npos && tokens.is_identifier(name)) {
+      names.insert(tokens.word(name));
+      declared.insert(name);
+      if (tokens.is(name + 1, tok::equal) && in_body[i]) convert_expression(tokens, name + 2);
+      const size_t close = tokens.is(name + 1, tok::l_paren) ? tokens.closing(name + 1) : npos;
       if (close != npos && tokens.is(close + 1, tok::l_brace) && !in_body[i]) convert_returns(tokens, close + 1);
     } else if (tokens.is(i, "auto") && tokens.is_identifier(i + 1) && tokens.is(i + 2, tok::equal)) {
       convert_expression(tokens, i + 3);
     } else if (in_body[i] && tokens.is(i + 1, tok::equal) && names.contains(tokens.word(i)) &&
-               !tokens.is(i - 1, tok::period) && !tokens.is(i - 1, tok::arrow) && !is_bool_vector(tokens, i - 1)) {
+               !tokens.is(i - 1, tok::period) && !tokens.is(i - 1, tok::arrow) && !declared.contains(i)) {
       convert_expression(tokens, i + 2);
     } else if (in_body[i] && tokens.is(i, tok::l_paren) && holds_values(tokens, i)) {
       convert_group(tokens, i);
