@@ -102,7 +102,7 @@ kernel void functions(device float* o, uint i [[thread_position_in_grid]]) {
 
 kernel void truths(device int* o, device const float4* x, device bool4* stored, uint i [[thread_position_in_grid]]) {
   bool4 less = x[i] < 2;
-  vec<bool, 4> both = (x[i] > 0) & (x[i] < 3);
+  vec<bool, 4> both = (x[i] > vec<float, 4>(0)) & (x[i] < 3);
   bool4 late;
   late = x[i] == 2;
   const bool4 negated = !less;

@@ -27,6 +27,10 @@ size_t bool_vector_end(const TokenBuffer& tokens, size_t index) {
 size_t expression_end(const TokenBuffer& tokens, size_t index) {
   for (; index < tokens.size() && !tokens.is(index, tok::semi) && !tokens.is(index, tok::comma); ++index) {
     if (tokens.is(index, tok::l_brace)) return npos;
+    if (const size_t end = tokens.is(index, tok::less) ? template_arguments_end(tokens, index) : npos; end != npos) {
+      index = end - 1;
+      continue;
+    }
     if (tokens.is(index, tok::l_paren) || tokens.is(index, tok::l_square)) index = tokens.closing(index);
     if (index == npos) return npos;
   }

@@ -22,18 +22,6 @@ bool is_prefix_operator(tok::TokenKind kind) {
   }
 }
 
-// Template arguments before a call: `f<int, 4>(x)`. What a comparison would hold ends the search.
-size_t template_arguments_end(const TokenBuffer& tokens, size_t open) {
-  const size_t close = tokens.closing(open);
-  if (close == npos) return npos;
-  for (size_t i = open; i < close; ++i) {
-    if (tokens.is(i, tok::ampamp) || tokens.is(i, tok::pipepipe) || tokens.is(i, tok::question)) return npos;
-  }
-  const bool applied = tokens.is(close + 1, tok::l_paren) || tokens.is(close + 1, tok::coloncolon) ||
-                       tokens.is(close + 1, tok::l_brace);
-  return applied ? close + 1 : npos;
-}
-
 // `(type)` of a cast: what is in the parentheses, followed by an operand, cannot be a called expression.
 bool is_nested_cast(const TokenBuffer& tokens, size_t open, size_t close) {
   const bool pointer = tokens.is(close - 1, tok::star) || tokens.is(close - 1, tok::amp);
@@ -94,6 +82,18 @@ bool is_comparison(tok::TokenKind kind) {
 }
 
 }  // namespace
+
+size_t template_arguments_end(const TokenBuffer& tokens, size_t open) {
+  const size_t close = tokens.closing(open);
+  if (close == npos) return npos;
+  // What a comparison or a list of declarations would hold.
+  for (size_t i = open; i < close; ++i) {
+    if (tokens[i].isOneOf(tok::ampamp, tok::pipepipe, tok::question, tok::equal)) return npos;
+  }
+  const bool applied = tokens.is(close + 1, tok::l_paren) || tokens.is(close + 1, tok::coloncolon) ||
+                       tokens.is(close + 1, tok::l_brace);
+  return applied ? close + 1 : npos;
+}
 
 bool yields_truth(const TokenBuffer& tokens, size_t first, size_t last) {
   while (tokens.is(first, tok::l_paren) && tokens.closing(first) == last - 1) ++first, --last;

@@ -5,6 +5,8 @@
 
 namespace mslc {
 
+/// Index after template arguments that are applied, as in `f<int, 4>(x)`; npos if the `<` at `open` begins none.
+size_t template_arguments_end(const TokenBuffer& tokens, size_t open);
 /// Index after the unary expression that begins at `index`: prefix operators and casts, a primary expression, and
 /// the calls, subscripts and members applied to it.
 size_t operand_end(const TokenBuffer& tokens, size_t index);
