@@ -23,11 +23,16 @@ size_t bool_vector_end(const TokenBuffer& tokens, size_t index) {
   return close == npos ? npos : close + 1;
 }
 
+// Index after the template arguments that begin at `index`, npos if none do.
+size_t template_end(const TokenBuffer& tokens, size_t index) {
+  return tokens.is(index, tok::less) ? template_arguments_end(tokens, index) : npos;
+}
+
 // Index of the `;` or `,` that ends the expression at `index`.
 size_t expression_end(const TokenBuffer& tokens, size_t index) {
   for (; index < tokens.size() && !tokens.is(index, tok::semi) && !tokens.is(index, tok::comma); ++index) {
     if (tokens.is(index, tok::l_brace)) return npos;
-    if (const size_t end = tokens.is(index, tok::less) ? template_arguments_end(tokens, index) : npos; end != npos) {
+    if (const size_t end = template_end(tokens, index); end != npos) {
       index = end - 1;
       continue;
     }
@@ -71,7 +76,9 @@ void convert_group(TokenBuffer& tokens, size_t open) {
   llvm::SmallVector<std::pair<size_t, size_t>, 4> expressions;
   size_t first = open + 1, less = npos;
   for (size_t i = first; i <= close; ++i) {
-    if (i == close || tokens.is(i, tok::comma)) {
+    if (const size_t end = template_end(tokens, i); end != npos) {
+      i = end - 1;
+    } else if (i == close || tokens.is(i, tok::comma)) {
       expressions.emplace_back(first, i);
       first = i + 1;
     } else if (tokens.is(i, tok::less)) {
