@@ -27,14 +27,6 @@ static void add_bias(thread float* scores, threadgroup Staging<depth>& staging, 
   simdgroup_barrier(mem_flags::mem_threadgroup);
 }
 
-/// Stores the logarithm of total * exp(top), and what its rounding leaves off: without that, scores far from 0 would
-/// lose all of total.
-static void store_logsumexp(device float* logsumexp, device float* remainder, long row, float top, float total) {
-  const float logarithm = log(total), sum = top + logarithm;
-  logsumexp[row] = sum;
-  remainder[row] = isinf(sum) ? 0 : top - sum + logarithm;
-}
-
 /// Turns the scores of a block of keys into weights, relative to the greatest score of each lane so far. Returns what
 /// the lane's earlier weights are to be multiplied by.
 static float exponentiate(thread float* scores, thread float& top, thread float& total) {

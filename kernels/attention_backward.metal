@@ -60,8 +60,7 @@ static void weigh(thread float* scores, constant AttentionParams& p, device cons
     const bool seen = key < p.keys && (!p.causal || key <= query);
     float score = scores[r] * p.scale;
     if (biased && seen) score += float(strided_load(bias + query * p.bias.row, key, p.bias_column));
-    const float exponent = score - finite_base(logsumexp[r]) - remainder[r];
-    scores[r] = seen ? exp(exponent > 0 ? 0 : exponent) : 0;  // sums may be rounded otherwise than forward
+    scores[r] = seen ? weight_of(score, logsumexp[r], remainder[r]) : 0;
   }
 #pragma clang loop unroll(disable)
   for (uint r = count; r < kBlock; ++r) scores[r] = 0;

@@ -393,8 +393,8 @@ import sys, torch, torch_metal
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention as attend
 
-def is_fused(queries, mask=None, is_causal=False, **options):
-    q, k, v = (torch.randn(1, 2, n, 16, **options) for n in (queries, 50, 50))
+def is_fused(queries, mask=None, is_causal=False, features=16, **options):
+    q, k, v = (torch.randn(1, 2, n, features, **options) for n in (queries, 50, 50))
     torch_metal.record_operators(True)
     torch_metal.reset_route_counts()
     on_metal = None if mask is None else mask.to("metal")
@@ -402,16 +402,26 @@ def is_fused(queries, mask=None, is_causal=False, **options):
     torch.testing.assert_close(actual, attend(q, k, v, mask, is_causal=is_causal), rtol=1e-4, atol=1e-5)
     return any("fused" in name for name in torch_metal.operator_routes())
 
-wide = sys.argv[1] == "register"
+assert is_fused(40) and is_fused(4) and is_fused(4, requires_grad=True)
 assert is_fused(40, torch.zeros(40, 50), is_causal=True)
-assert is_fused(4) and is_fused(40) == wide and is_fused(4, requires_grad=True) == wide
+assert is_fused(4, features=200) and is_fused(40, features=200) == (sys.argv[1] == "register")
+assert is_fused(40, torch.zeros(40, 50), is_causal=True, features=200)
 with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
-    assert is_fused(40)
+    assert is_fused(40, features=200)
 """
 
 
 @pytest.mark.parametrize("kind", ["register", "matrix"])
-def test_many_queries_are_fused_by_default_where_registers_hold_the_sums_of_products(kind):
+def test_attention_is_fused_by_default_where_registers_hold_the_sums_of_products(kind):
     environment = {**os.environ, "TORCH_METAL_GEMM_TILE": kind}
     result = subprocess.run([sys.executable, "-c", SCRIPT, kind], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_kernels_by_matrices_pass_all_of_these_tests():
+    """The ones that GPUs take."""
+    environment = {**os.environ, "TORCH_METAL_GEMM_TILE": "matrix"}
+    others = "not by_default and not by_matrices"
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__, "-k", others]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

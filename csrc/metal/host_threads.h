@@ -17,10 +17,12 @@ struct HostThreads {
 };
 
 #ifdef TORCH_METAL_APPLE_DEVICE
+inline constexpr bool kRunsOnHost = false;
 inline void set_host_threads(const HostThreads&) {}
 inline bool forked_after_use() { return false; }
 inline bool has_wide_host_registers() { return false; }
 #else
+inline constexpr bool kRunsOnHost = true;  ///< the device is the CPU
 /// Call before the first command buffer is committed.
 void set_host_threads(const HostThreads& threads);
 /// True in a child of a process that had used the device before it forked: its threads are gone, command buffers

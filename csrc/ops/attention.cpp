@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "attention_params.h"
+#include "ops/attention_matrix.h"
 #include "ops/gemm_tile.h"
 #include "ops/narrow.h"
 #include "ops/registration.h"
@@ -25,7 +25,7 @@ namespace {
 using at::Tensor;
 
 constexpr int64_t kMostFeatures = 256;
-constexpr int64_t kBlock = 32;                     // queries or keys of a SIMD-group, one a lane
+constexpr int64_t kBlock = kAttentionBlock;        // one a lane
 constexpr int64_t kFewQueries = 12;                // up to here, SIMD-groups have a row of scores each
 constexpr int64_t kManyScores = int64_t{1} << 28;  // floats of 1 GB
 constexpr int64_t kSplitKeys = 512;                // what a SIMD-group should have, if a row is split
@@ -63,10 +63,11 @@ bool suits_rows(const Tensor& query, const Tensor& key, const Tensor& value) {
   return query.size(2) <= kFewQueries && !has_gradient(query) && !has_gradient(key) && !has_gradient(value);
 }
 
-/// Whether the kernels are worth it where PyTorch's composition would do. Those for a block of queries or keys have
-/// arrays for each lane, which suits CPUs. On a GPU they are memory: there the kernels are for scores of 1 GB and more.
+/// Whether the kernels are worth it where PyTorch's composition would do: for few queries, by matrices on GPUs, and
+/// where registers hold a lane's arrays. Else these are memory, and the kernels are for scores of 1 GB and more.
 bool suits_device(const Tensor& query, const Tensor& key, const Tensor& value) {
   if (prefers_register_tiles() || suits_rows(query, key, value)) return true;
+  if (multiplies_matrices() && suits_matrices(std::max(query.size(3), value.size(3)))) return true;
   return query.size(0) * query.size(1) * query.size(2) * key.size(2) > kManyScores;
 }
 
@@ -84,68 +85,58 @@ int64_t fused_sdp_choice(const Tensor& query, const Tensor& key, const Tensor& v
   return static_cast<int64_t>(choice);
 }
 
-AttentionLayout layout_of(const Tensor& t) { return {t.stride(0), t.stride(1), t.stride(2)}; }
+}  // namespace
 
-/// The tensor, or a copy, whose features lie next to each other.
+AttentionLayout attention_layout(const Tensor& t) { return {t.stride(0), t.stride(1), t.stride(2)}; }
+
 Tensor with_adjacent_features(const Tensor& t) { return t.stride(3) == 1 || t.size(3) == 1 ? t : t.contiguous(); }
 
-/// A dense tensor whose dimensions lie in memory in the order of those of `like`, features innermost.
-Tensor dense_like(const Tensor& like, at::IntArrayRef sizes) {
+Tensor dense_in_order_of(const Tensor& like, at::IntArrayRef sizes) {
   const auto strides = at::infer_dense_strides(sizes, like.strides());
   return strides[3] == 1 ? at::empty_strided(sizes, strides, like.options()) : at::empty(sizes, like.options());
 }
 
-/// The inputs of a call as kernels take them.
-struct Attention {
-  Attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& attn_bias, double dropout_p,
-            bool is_causal, std::optional<double> scale)
-      : query(with_adjacent_features(q)),
-        key(with_adjacent_features(k)),
-        value(with_adjacent_features(v)),
-        bias(query) {
-    TORCH_CHECK(fits_kernels(q, k, v, attn_bias, /*enable_gqa=*/true),
-                "metal: fused attention takes 4-D queries, keys and values of one floating dtype with up to ",
-                kMostFeatures, " features and a mask that needs no gradient, got ", q.sizes(), ", ", k.sizes(), " and ",
-                v.sizes(), " of ", q.scalar_type());
-    params.query = layout_of(query);
-    params.key = layout_of(key);
-    params.value = layout_of(value);
-    params.heads = narrow(query.size(1), "attention's number of heads");
-    params.group = key.size(1) == 0 ? 1 : params.heads / key.size(1);
-    params.queries = narrow(query.size(2), "attention's number of queries");
-    params.keys = narrow(key.size(2), "attention's number of keys");
-    params.head_size = query.size(3);
-    params.value_size = value.size(3);
-    params.causal = is_causal;
-    params.scale = scale.value_or(1 / std::sqrt(static_cast<double>(query.size(3))));
-    params.dropout = dropout_p;
-    params.kept_factor = dropout_p == 1 ? 0 : 1 / (1 - dropout_p);
-    if (!attn_bias.defined()) return;
-    is_biased = true;
-    bias = attn_bias.expand({query.size(0), query.size(1), query.size(2), key.size(2)});
-    params.bias = layout_of(bias);
-    params.bias_column = bias.stride(3);
-  }
+Attention::Attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& attn_bias, double dropout_p,
+                     bool is_causal, std::optional<double> scale)
+    : query(with_adjacent_features(q)),
+      key(with_adjacent_features(k)),
+      value(with_adjacent_features(v)),
+      bias(query) {
+  TORCH_CHECK(fits_kernels(q, k, v, attn_bias, /*enable_gqa=*/true),
+              "metal: fused attention takes 4-D queries, keys and values of one floating dtype with up to ",
+              kMostFeatures, " features and a mask that needs no gradient, got ", q.sizes(), ", ", k.sizes(), " and ",
+              v.sizes(), " of ", q.scalar_type());
+  params.query = attention_layout(query);
+  params.key = attention_layout(key);
+  params.value = attention_layout(value);
+  params.heads = narrow(query.size(1), "attention's number of heads");
+  params.group = key.size(1) == 0 ? 1 : params.heads / key.size(1);
+  params.queries = narrow(query.size(2), "attention's number of queries");
+  params.keys = narrow(key.size(2), "attention's number of keys");
+  params.head_size = query.size(3);
+  params.value_size = value.size(3);
+  params.causal = is_causal;
+  params.scale = scale.value_or(1 / std::sqrt(static_cast<double>(query.size(3))));
+  params.dropout = dropout_p;
+  params.kept_factor = dropout_p == 1 ? 0 : 1 / (1 - dropout_p);
+  if (!attn_bias.defined()) return;
+  is_biased = true;
+  bias = attn_bias.expand({query.size(0), query.size(1), query.size(2), key.size(2)});
+  params.bias = attention_layout(bias);
+  params.bias_column = bias.stride(3);
+}
 
-  /// A kernel's instance for these dtypes and sizes; `more` are template arguments that it has besides.
-  const Kernel& kernel_of(std::string_view family, std::string_view function,
-                          std::initializer_list<std::string_view> more = {}) const {
-    const int64_t size = std::max(query.size(3), value.size(3));
-    const char* const capacity = size <= 32 ? "32" : size <= 64 ? "64" : size <= 128 ? "128" : "256";
-    std::vector<std::string_view> arguments{metal_type(query.scalar_type()), capacity, metal_type(bias.scalar_type()),
-                                            is_biased ? "true" : "false", params.dropout > 0 ? "true" : "false"};
-    arguments.insert(arguments.end(), more);
-    return kernel(family, function, arguments);
-  }
+const Kernel& Attention::kernel_of(std::string_view family, std::string_view function,
+                                   std::initializer_list<std::string_view> more) const {
+  const int64_t size = features();
+  const char* const capacity = size <= 32 ? "32" : size <= 64 ? "64" : size <= 128 ? "128" : "256";
+  std::vector<std::string_view> arguments{metal_type(query.scalar_type()), capacity, metal_type(bias.scalar_type()),
+                                          is_biased ? "true" : "false", params.dropout > 0 ? "true" : "false"};
+  arguments.insert(arguments.end(), more);
+  return kernel(family, function, arguments);
+}
 
-  uint64_t batch() const { return query.size(0); }
-  int64_t rows() const { return query.size(0) * query.size(1) * query.size(2); }
-
-  Tensor query, key, value;
-  Tensor bias;  ///< expanded to [batch, heads, queries, keys]; any tensor if there is none
-  bool is_biased = false;
-  AttentionParams params{};
-};
+namespace {
 
 /// Attention of few queries: splits of the keys, if there would be too few threadgroups else, which are joined.
 void attend_rows(const Attention& attention, const Tensor& out, const Tensor& logsumexp, const Tensor& remainder) {
@@ -166,7 +157,7 @@ void attend_rows(const Attention& attention, const Tensor& out, const Tensor& lo
   const Tensor partial = at::empty({splits, out.size(0), out.size(1), out.size(2), out.size(3)}, options);
   const Tensor partial_logsumexp = at::empty({splits, attention.rows()}, options);
   const Tensor partial_remainder = at::empty_like(partial_logsumexp);
-  row_params.attention.out = layout_of(partial[0]);
+  row_params.attention.out = attention_layout(partial[0]);
   row_params.out_split = partial.stride(0);
   row_params.logsumexp_split = attention.rows();
   launch(partial, partial_logsumexp, partial_remainder);
@@ -187,10 +178,10 @@ Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& 
   TORCH_CHECK(dropout_p >= 0 && dropout_p <= 1, "dropout probability has to be between 0 and 1, but got ", dropout_p);
   Attention attention(query, key, value, attn_bias.value_or(Tensor()), dropout_p, is_causal, scale);
   AttentionParams& params = attention.params;
-  const Tensor out = dense_like(attention.query, {query.size(0), query.size(1), query.size(2), value.size(3)});
+  const Tensor out = dense_in_order_of(attention.query, {query.size(0), query.size(1), query.size(2), value.size(3)});
   const Tensor logsumexp = at::empty({query.size(0), query.size(1), query.size(2)}, query.options().dtype(at::kFloat));
   const Tensor remainder = at::empty_like(logsumexp);
-  params.out = layout_of(out);
+  params.out = attention_layout(out);
   Tensor seed, offset;
   if (dropout_p > 0) {
     const PhiloxState state = reserve_philox(std::nullopt, attention.rows() * at::ceil_div<int64_t>(params.keys, 4));
@@ -202,6 +193,8 @@ Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& 
   if (out.numel() > 0) {
     if (suits_rows(query, key, value)) {
       attend_rows(attention, out, logsumexp, remainder);
+    } else if (suits_matrices(attention.features())) {
+      attend_by_matrices(attention, out, logsumexp, remainder);
     } else {
       launch_groups(attention.kernel_of("attention", "attention"),
                     {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, attention.batch()}, {kBlock}, out,
@@ -214,8 +207,9 @@ Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& 
 /// grad_out . out of each row.
 Tensor delta_of(const Tensor& grad_out, const Tensor& out) {
   const Tensor delta = at::empty({out.size(0), out.size(1), out.size(2)}, out.options().dtype(at::kFloat));
-  const AttentionDeltaParams params{layout_of(grad_out), layout_of(out), static_cast<uint32_t>(out.size(1)),
-                                    static_cast<uint32_t>(out.size(2)), static_cast<uint32_t>(out.size(3))};
+  const AttentionDeltaParams params{attention_layout(grad_out), attention_layout(out),
+                                    static_cast<uint32_t>(out.size(1)), static_cast<uint32_t>(out.size(2)),
+                                    static_cast<uint32_t>(out.size(3))};
   launch_groups(kernel("attention_backward", "attention_delta", {metal_type(out.scalar_type())}),
                 {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, uint64_t(out.size(0))}, {kBlock}, delta,
                 grad_out, out, params);
@@ -235,8 +229,13 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
     attention.params.offset = philox_offset.item<int64_t>();
   }
   const Tensor grads = with_adjacent_features(grad_out);
-  const Tensor grad_key = dense_like(attention.key, key.sizes());
-  const Tensor grad_value = dense_like(attention.value, value.sizes());
+  if (suits_matrices(attention.features())) {
+    const auto [query_gradient, key_gradient, value_gradient] =
+        gradients_by_matrices(attention, grads, out, logsumexp, remainder);
+    return {query_gradient, key_gradient, value_gradient, Tensor()};
+  }
+  const Tensor grad_key = dense_in_order_of(attention.key, key.sizes());
+  const Tensor grad_value = dense_in_order_of(attention.value, value.sizes());
 
   // A threadgroup adds up the gradients of all queries: keys are split as far as there would be too few threadgroups.
   const int64_t blocks = std::max<int64_t>(at::ceil_div(key.size(2), kBlock), 1);
@@ -246,10 +245,10 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> attention_backward(
   Tensor sums = at::empty({splits, query.size(0), query.size(1), query.size(2), query.size(3)},
                                 query.options().dtype(at::kFloat));
   const AttentionBackwardParams params{attention.params,
-                                       layout_of(grads),
-                                       layout_of(sums[0]),
-                                       layout_of(grad_key),
-                                       layout_of(grad_value),
+                                       attention_layout(grads),
+                                       attention_layout(sums[0]),
+                                       attention_layout(grad_key),
+                                       attention_layout(grad_value),
                                        sums.stride(0),
                                        static_cast<uint32_t>(split_blocks * kBlock)};
   if (key.numel() == 0) {

@@ -22,6 +22,15 @@ constexpr GemmTile kRegisterTiles[] = {
     {"RegisterTile<1>", 13, 64, 32},
 };
 
+/// "matrix", "register", or empty: the device's own.
+std::string_view wanted_tile() {
+  const char* value = std::getenv("TORCH_METAL_GEMM_TILE");
+  const std::string_view wanted = value ? value : "";
+  TORCH_CHECK_VALUE(wanted.empty() || wanted == "matrix" || wanted == "register",
+                    "TORCH_METAL_GEMM_TILE is \"matrix\" or \"register\", not \"", wanted, "\"");
+  return wanted;
+}
+
 uint64_t tiles(const GemmTile& tile, uint64_t rows, uint64_t columns, uint64_t batch) {
   return at::ceil_div(rows, tile.rows) * at::ceil_div(columns, tile.columns) * batch;
 }
@@ -29,14 +38,13 @@ uint64_t tiles(const GemmTile& tile, uint64_t rows, uint64_t columns, uint64_t b
 }  // namespace
 
 bool prefers_register_tiles() {
-  static const bool prefers = [] {
-    const char* value = std::getenv("TORCH_METAL_GEMM_TILE");
-    const std::string_view wanted = value ? value : "";
-    TORCH_CHECK_VALUE(wanted.empty() || wanted == "matrix" || wanted == "register",
-                      "TORCH_METAL_GEMM_TILE is \"matrix\" or \"register\", not \"", wanted, "\"");
-    return wanted.empty() ? has_wide_host_registers() : wanted == "register";
-  }();
+  static const bool prefers = wanted_tile().empty() ? has_wide_host_registers() : wanted_tile() == "register";
   return prefers;
+}
+
+bool multiplies_matrices() {
+  static const bool multiplies = wanted_tile().empty() ? !kRunsOnHost : wanted_tile() == "matrix";
+  return multiplies;
 }
 
 const GemmTile& gemm_tile(c10::ScalarType dtype, uint64_t rows, uint64_t columns, uint64_t batch) {

@@ -156,4 +156,18 @@ inline float dropout_factor(constant AttentionParams& p, uint word) {
 /// What exponents are relative to: rows that see nothing have no greatest score.
 inline float finite_base(float top) { return top == -INFINITY ? 0 : top; }
 
+/// Stores the logarithm of total * exp(top), and what its rounding leaves off: without that, scores far from 0 would
+/// lose all of total.
+inline void store_logsumexp(device float* logsumexp, device float* remainder, long row, float top, float total) {
+  const float logarithm = log(total), sum = top + logarithm;
+  logsumexp[row] = sum;
+  remainder[row] = isinf(sum) ? 0 : top - sum + logarithm;
+}
+
+/// The weight of a key from its score and what store_logsumexp() kept.
+inline float weight_of(float score, float logsumexp, float remainder) {
+  const float exponent = score - finite_base(logsumexp) - remainder;
+  return exp(exponent > 0 ? 0 : exponent);  // sums may be rounded otherwise than forward
+}
+
 }  // namespace torch_metal
