@@ -1,4 +1,5 @@
-// Resizing images to their nearest neighbours in one to three dimensions. Each dimension is resized on its own.
+// Resizing images to their nearest neighbours in one to three dimensions. In the backward pass each dimension is resized
+// on its own, and so are images whose sizes floats do not count.
 #include <ATen/native/UpSample.h>
 #include <ATen/ops/_upsample_nearest_exact1d_backward_meta.h>
 #include <ATen/ops/_upsample_nearest_exact1d_meta.h>
@@ -13,10 +14,15 @@
 #include <ATen/ops/upsample_nearest3d_backward_meta.h>
 #include <ATen/ops/upsample_nearest3d_meta.h>
 
+#include <algorithm>
 #include <array>
 
+#include "nearest_params.h"
+#include "ops/copy_layout.h"
 #include "ops/resample.h"
 #include "ops/structured.h"
+#include "ops/volume.h"
+#include "runtime/launch.h"
 
 namespace torch_metal {
 namespace {
@@ -36,6 +42,46 @@ std::vector<int64_t> nearest_positions(int64_t in, int64_t out, Scale scale) {
   return positions;
 }
 
+/// Input positions per output position, as nearest_positions() has them.
+template <Nearest mode>
+float nearest_scale(int64_t in, int64_t out, Scale scale) {
+  if (mode == Nearest::floor && out == in) return 1;
+  if (mode == Nearest::floor && out == 2 * in) return 0.5;
+  return at::native::compute_scales_value<float>(scale, in, out);
+}
+
+/// [image, channel, depth, height, width] of a tensor with one to three spatial dimensions; where channels lie next to
+/// each other, [image, 1, height, width, channel]. Threads run along the last.
+Tensor with_inner_last(const Tensor& tensor, bool channels_last) {
+  if (channels_last) return tensor.unsqueeze(1).movedim(2, -1);
+  return as_volumes(tensor.dim() == 3 ? tensor.unsqueeze(2) : tensor, std::max<int64_t>(tensor.dim() - 2, 2));
+}
+
+/// Resizes all dimensions at once; false, with nothing done, if a float does not count the positions.
+template <Nearest mode, size_t spatial>
+bool resize_nearest(const Tensor& out, const Tensor& self, const std::array<Scale, spatial>& scales) {
+  constexpr int64_t kMostPositions = int64_t{1} << 23, kMostPixels = int64_t{1} << 31;
+  const bool channels_last = out.dim() == 4 && out.stride(1) == 1 && out.size(1) > 1;
+  const Tensor to = with_inner_last(out, channels_last), from = with_inner_last(self, channels_last);
+  const Extent grid = elements_of(to);
+  if (grid.x >= kMostPixels) return false;
+  NearestParams params{};
+  params.shift = mode == Nearest::exact ? 0.5f : 0.0f;
+  params.out_layout = layout_of(to);
+  params.in_layout = layout_of(from);
+  for (int64_t d = 0; d < 3; ++d) {
+    const int64_t in_size = from.size(d + 2), out_size = to.size(d + 2);
+    if (std::max(in_size, out_size) > kMostPositions) return false;
+    const int64_t k = d - (channels_last ? 0 : 3 - static_cast<int64_t>(spatial));  // of the spatial dimensions
+    const bool is_spatial = k >= 0 && k < static_cast<int64_t>(spatial);
+    params.scale[d] = is_spatial ? nearest_scale<mode>(in_size, out_size, scales[k]) : 1;
+    params.out[d] = Divisor::of(static_cast<uint32_t>(out_size));
+    params.last[d] = static_cast<uint32_t>(in_size - 1);
+  }
+  launch_threads(kernel("nearest", "nearest", {bits_type(self.element_size())}), grid, {64}, out, self, params);
+  return true;
+}
+
 /// The k-th of `count` spatial dimensions of a tensor.
 int64_t spatial_dim(const Tensor& tensor, size_t k, size_t count) {
   return tensor.dim() - static_cast<int64_t>(count) + static_cast<int64_t>(k);
@@ -46,6 +92,7 @@ struct ResizeNearest : Meta {
   template <class... Scales>
   void run(const Tensor& self, IntArrayRef output_size, const Tensor& out, Scales... scales) {
     const std::array<Scale, sizeof...(Scales)> given{scales...};
+    if (out.numel() == 0 || resize_nearest<mode>(out, self, given)) return;
     Tensor result = self;
     for (size_t k = 0; k < given.size(); ++k) {
       const int64_t dim = spatial_dim(self, k, given.size());
