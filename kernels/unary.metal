@@ -88,6 +88,10 @@ inline float nan_to_num_of(float x, float nan, float positive, float negative) {
   return x == INFINITY ? positive : (x == -INFINITY ? negative : x);
 }
 
+inline float2 nan_to_num_of(float2 x, float nan, float positive, float negative) {
+  return {nan_to_num_of(x.x, nan, positive, negative), nan_to_num_of(x.y, nan, positive, negative)};
+}
+
 struct MantissaAndExponent {
   float mantissa;
   int exponent;

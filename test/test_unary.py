@@ -143,6 +143,9 @@ def test_special_values():
         assert_agrees(getattr(torch, name), x, backward=False)
     assert_agrees(lambda t: torch.nan_to_num(t, 1.0, 2.0, -2.0), x, backward=False)
     assert_close(torch.nan_to_num(x.half().to("metal")), torch.nan_to_num(x.half()))
+    pairs = torch.complex(x[:, None].expand(5, 5).contiguous(), x.expand(5, 5).contiguous())
+    assert_agrees(lambda t: torch.nan_to_num(t, 1.0, 2.0, -2.0), pairs, backward=False)
+    assert_agrees(torch.nan_to_num, pairs, backward=False)
 
 
 @pytest.mark.parametrize("dtype", FLOATING)

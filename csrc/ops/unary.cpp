@@ -55,11 +55,11 @@ void logit_kernel(at::TensorIteratorBase& iter, const at::Scalar& eps) {
   elementwise(iter, "unary", "logit", {eps});
 }
 
-/// Missing replacements are zero and the dtype's own limits.
+/// Missing replacements are zero and the dtype's own limits; both parts of a complex number have them.
 void nan_to_num_kernel(at::TensorIteratorBase& iter, std::optional<double> nan, std::optional<double> positive,
                        std::optional<double> negative) {
-  const auto dtype = iter.common_dtype();
-  check_domain("nan_to_num", Domain::real, dtype);
+  check_domain("nan_to_num", Domain::field, iter.common_dtype());
+  const auto dtype = c10::toRealValueType(iter.common_dtype());
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, dtype, "nan_to_num", [&] {
     using limits = std::numeric_limits<scalar_t>;
     elementwise(iter, "unary", "nan_to_num",
