@@ -117,6 +117,35 @@ static T scaled(Scalar product, device const T* self, long at, Scalar alpha, Sca
   return T(result);
 }
 
+/// sum + x * y, rounded once where there is an instruction for it.
+static float add_product(float sum, float x, float y) { return fma(x, y, sum); }
+template <class Scalar>
+static Scalar add_product(Scalar sum, Scalar x, Scalar y) {
+  return sum + mul(x, y);
+}
+
+/// One row times one column. The distance of columns is a constant where threads are to read side by side.
+template <class Scalar, class T, class I>
+static Scalar row_times_column(device const I* plain, device const T* values, device const T* dense, long begin,
+                               long end, uint column, long column_stride, constant SparseProductParams<Scalar>& p) {
+  Scalar sum(0);
+  if (p.a.block_rows == 1 && p.a.block_columns == 1) {
+    for (long e = begin; e < end; ++e) {
+      sum = add_product(sum, Scalar(values[e]), Scalar(dense[long(plain[e]) * p.dense.row + column * column_stride]));
+    }
+    return sum;
+  }
+  const long block_size = long(p.a.block_rows) * p.a.block_columns;
+  for (long e = begin; e < end; ++e) {
+    for (uint j = 0; j < p.a.block_columns; ++j) {
+      const long inner = long(plain[e]) * p.a.block_columns + j;
+      sum = add_product(sum, Scalar(values[e * block_size + j]),
+                        Scalar(dense[inner * p.dense.row + column * column_stride]));
+    }
+  }
+  return sum;
+}
+
 /// One thread an element of the result.
 template <class T, class I, class Scalar>
 [[kernel]] void rows_times_dense(device T* out [[buffer(0)]], device const I* compressed [[buffer(1)]],
@@ -129,15 +158,11 @@ template <class T, class I, class Scalar>
   compressed += batch * p.a.compressed_batch + block_row;
   plain += batch * p.a.plain_batch;
   values += batch * p.a.values_batch + row_in_block * p.a.block_columns;
-  dense += offset_of(p.dense, 0, column, batch);
-  const long block_size = long(p.a.block_rows) * p.a.block_columns;
-  Scalar sum(0);
-  for (long e = compressed[0]; e < long(compressed[1]); ++e) {
-    for (uint j = 0; j < p.a.block_columns; ++j) {
-      const long inner = long(plain[e]) * p.a.block_columns + j;
-      sum += mul(Scalar(values[e * block_size + j]), Scalar(dense[inner * p.dense.row]));
-    }
-  }
+  dense += batch * p.dense.batch;
+  const long begin = compressed[0], end = compressed[1];
+  const Scalar sum = p.dense.column == 1
+                         ? row_times_column<Scalar>(plain, values, dense, begin, end, column, 1, p)
+                         : row_times_column<Scalar>(plain, values, dense, begin, end, column, p.dense.column, p);
   const long at = offset_of(p.self, row, column, batch);
   out[offset_of(p.out, row, column, batch)] = scaled(sum, self, at, p.alpha, p.beta);
 }
@@ -166,22 +191,31 @@ template <class T, class I>
   }
 }
 
-/// One SIMD-group an entry, lanes run along the inner dimension. What self has counts even if beta is 0, as on the CPU.
+/// Some entries a SIMD-group, one after the other; lanes run along the inner dimension. What self has counts even if
+/// beta is 0, as on the CPU.
 template <class T, class I, class Scalar>
 [[kernel]] void sampled_product(device T* out [[buffer(0)]], device const I* rows [[buffer(1)]],
                                 device const I* columns [[buffer(2)]], device const T* a [[buffer(3)]],
                                 device const T* b [[buffer(4)]], device const T* self [[buffer(5)]],
                                 constant SampledProductParams<Scalar>& p [[buffer(6)]],
                                 uint3 group [[threadgroup_position_in_grid]],
-                                uint3 groups [[threadgroups_per_grid]], uint lane [[thread_index_in_simdgroup]]) {
-  const long at = group.y * long(groups.x) + group.x;
-  const long row = rows[at], column = columns[at];
-  Scalar sum(0);
-  for (uint k = lane; k < p.inner; k += 32) {
-    sum += mul(Scalar(a[offset_of(p.a, row, k, group.y)]), Scalar(b[offset_of(p.b, k, column, group.y)]));
+                                uint lane [[thread_index_in_simdgroup]]) {
+  const uint begin = group.x * kSampledEntries, end = min(begin + kSampledEntries, p.entries);
+  for (uint entry = begin; entry < end; ++entry) {
+    const long at = group.y * long(p.entries) + entry;
+    device const T* left = a + offset_of(p.a, rows[at], 0, group.y);
+    device const T* right = b + offset_of(p.b, 0, columns[at], group.y);
+    Scalar sum(0);
+    if (p.a.column == 1 && p.b.row == 1) {
+      for (uint k = lane; k < p.inner; k += 32) sum = add_product(sum, Scalar(left[k]), Scalar(right[k]));
+    } else {
+      for (uint k = lane; k < p.inner; k += 32) {
+        sum = add_product(sum, Scalar(left[k * p.a.column]), Scalar(right[k * p.b.row]));
+      }
+    }
+    sum = simd_sum(sum);
+    if (lane == 0) out[at] = T(mul(p.alpha, sum) + mul(p.beta, Scalar(self[at])));
   }
-  sum = simd_sum(sum);
-  if (lane == 0) out[at] = T(mul(p.alpha, sum) + mul(p.beta, Scalar(self[at])));
 }
 
 /// A NaN stays, and so does the first of equal ones.

@@ -45,9 +45,15 @@ struct SparseProductParams {
   Scalar beta;
 };
 
+#ifdef __METAL__
+constant
+#endif
+constexpr uint32_t kSampledEntries = 8;  ///< that a SIMD-group of sampled_product has
+
 /// values of out = alpha * (a b at the entries) + beta * values of self.
 template <class Scalar>
 struct SampledProductParams {
+  uint32_t entries;  ///< of one of the batch
   uint32_t inner;
   MatrixLayout a;
   MatrixLayout b;

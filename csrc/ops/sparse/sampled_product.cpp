@@ -1,10 +1,12 @@
 // Products of dense matrices where a sparse one has entries, and reductions of a CSR matrix times a dense one.
+#include <ATen/ceil_div.h>
 #include <ATen/ops/_sparse_compressed_tensor_unsafe.h>
 #include <ATen/ops/_sparse_mm_reduce_impl_native.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
+#include "ops/narrow.h"
 #include "ops/registration.h"
 #include "ops/sparse/compressed.h"
 #include "runtime/launch.h"
@@ -30,11 +32,13 @@ MatrixLayout layout_of(const Tensor& matrices) { return {matrices.stride(1), mat
 template <class Scalar>
 void launch_sampled(const Tensor& out, const Tensor& rows, const Tensor& columns, const Tensor& a, const Tensor& b,
                     const Tensor& self, Scalar beta, Scalar alpha, std::string_view scalar_type) {
-  const SampledProductParams<Scalar> params{static_cast<uint32_t>(a.size(2)), layout_of(a), layout_of(b), alpha, beta};
+  const uint32_t entries = narrow(rows.size(1), "the number of entries of a sparse matrix");
+  const uint32_t inner = narrow(a.size(2), "the inner size of a product");
+  const SampledProductParams<Scalar> params{entries, inner, layout_of(a), layout_of(b), alpha, beta};
   launch_groups(
       kernel("sparse", "sampled_product", {metal_type(out.scalar_type()), metal_type(rows.scalar_type()), scalar_type}),
-      {static_cast<uint64_t>(rows.size(1)), static_cast<uint64_t>(rows.size(0))}, {kSimdWidth}, out, rows, columns, a,
-      b, self, params);
+      {at::ceil_div(entries, kSampledEntries), static_cast<uint64_t>(rows.size(0))}, {kSimdWidth}, out, rows, columns,
+      a, b, self, params);
 }
 
 /// alpha * (a b at the entries of `self`) + beta * self's values, which may be the result. a: [batch, rows, inner].
