@@ -97,16 +97,17 @@ struct Largest {
 };
 
 /// One thread an output element.
-template <class T>
+template <class T, bool channels_last>
 [[kernel]] void max_pool(device T* out [[buffer(0)]], device long* indices [[buffer(1)]],
                          device const T* in [[buffer(2)]], constant PoolingParams& params [[buffer(3)]],
-                         uint3 id [[thread_position_in_grid]]) {
+                         uint3 position [[thread_position_in_grid]]) {
+  const uint3 id = element_of<channels_last>(position);
   const Place place(params.out, id.x);
   Window windows[3];
   for (int d = 0; d < 3; ++d) windows[d] = window_of(params, d, place.position[d]);
-  const Largest<T> largest(in + plane_offset(params.in_layout, id), windows, params);
-  out[offset_of(params.out_layout, id, place)] = largest.value;
-  indices[offset_of(params.index_layout, id, place)] = largest.index;
+  const Largest<T> largest(in + plane_offset<channels_last>(params.in_layout, id), windows, params);
+  out[offset_of<channels_last>(params.out_layout, id, place)] = largest.value;
+  indices[offset_of<channels_last>(params.index_layout, id, place)] = largest.index;
 }
 
 /// Where the window of an output position begins. Computed in T, as PyTorch does it: every rounding counts.
@@ -158,13 +159,15 @@ template <class T, bool dense>
 }
 
 /// One thread an output element.
-template <class T>
+template <class T, bool channels_last>
 [[kernel]] void average_pool(device T* out [[buffer(0)]], device const T* in [[buffer(1)]],
-                             constant PoolingParams& params [[buffer(2)]], uint3 id [[thread_position_in_grid]]) {
+                             constant PoolingParams& params [[buffer(2)]],
+                             uint3 position [[thread_position_in_grid]]) {
+  const uint3 id = element_of<channels_last>(position);
   const Place place(params.out, id.x);
   Window windows[3];
   for (int d = 0; d < 3; ++d) windows[d] = window_of(params, d, place.position[d]);
-  in += plane_offset(params.in_layout, id);
+  in += plane_offset<channels_last>(params.in_layout, id);
   average_t<T> sum = 0;
   for (int i = 0; i < windows[0].taps; ++i) {
     const uint depth = windows[0].begin + i;
@@ -179,18 +182,19 @@ template <class T>
       }
     }
   }
-  out[offset_of(params.out_layout, id, place)] = T(sum / average_t<T>(divisor_of(params, windows)));
+  out[offset_of<channels_last>(params.out_layout, id, place)] = T(sum / average_t<T>(divisor_of(params, windows)));
 }
 
 /// One thread an input element: its share of the gradient of each average that it is in.
-template <class T>
+template <class T, bool channels_last>
 [[kernel]] void average_pool_backward(device T* grad_in [[buffer(0)]], device const T* grad_out [[buffer(1)]],
                                       constant PoolingParams& params [[buffer(2)]],
-                                      uint3 id [[thread_position_in_grid]]) {
+                                      uint3 position [[thread_position_in_grid]]) {
+  const uint3 id = element_of<channels_last>(position);
   const Place place(params.in, id.x);
   WindowRange ranges[3];
   for (int d = 0; d < 3; ++d) ranges[d] = windows_around(params, d, place.position[d]);
-  grad_out += plane_offset(params.out_layout, id);
+  grad_out += plane_offset<channels_last>(params.out_layout, id);
   average_t<T> sum = 0;
   Window windows[3];
   for (uint i = ranges[0].first; i <= ranges[0].last; ++i) {
@@ -204,5 +208,5 @@ template <class T>
       }
     }
   }
-  grad_in[offset_of(params.in_layout, id, place)] = T(sum);
+  grad_in[offset_of<channels_last>(params.in_layout, id, place)] = T(sum);
 }

@@ -16,7 +16,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
-@pytest.mark.parametrize("shape", [(2, 3, 7), (2, 3, 7, 5), (1, 1, 4, 4), (2, 1, 2, 3), (2, 3, 4, 5, 6), (0, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 3, 7), (2, 3, 7, 5), (1, 1, 4, 4), (2, 1, 2, 3), (2, 3, 4, 5, 6), (2, 70, 3, 4), (0, 3, 4, 5)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.uint8], ids=str)
 def test_nearest(dtype, shape, mode):
     for form in {torch.contiguous_format, CHANNELS_LAST.get(len(shape), torch.contiguous_format)}:

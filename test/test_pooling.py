@@ -129,17 +129,23 @@ def test_max_of_integers():
         assert_agrees(lambda x: F.max_pool2d(x, 3, padding=1), sample(2, 3, 7, 7, dtype=dtype))
 
 
-@pytest.mark.parametrize("name", ["max_padded", "average_padded", "adaptive_average", "adaptive_max_indices"])
-def test_channels_last(name, device):
-    function, shape, arguments = CASES[name]
+CHANNELS_LAST = "max_padded max_indices average_padded average_3d adaptive_average adaptive_max_indices".split()
+
+
+@pytest.mark.parametrize("channels", [3, 70])
+@pytest.mark.parametrize("name", CHANNELS_LAST)
+def test_channels_last(name, channels, device):
+    function, (batch, _, *pixels), arguments = CASES[name]
+    form = torch.channels_last if len(pixels) == 2 else torch.channels_last_3d
 
     def pool(x):
-        return function(x.contiguous(memory_format=torch.channels_last), **arguments)
+        return function(x.contiguous(memory_format=form), **arguments)
 
-    assert_agrees(pool, sample(*shape))
-    out = pool(sample(*shape).to(device))
+    x = sample(batch, channels, *pixels)
+    assert_agrees(pool, x)
+    out = pool(x.to(device))
     out = out[0] if isinstance(out, tuple) else out
-    assert out.is_contiguous(memory_format=torch.channels_last)
+    assert out.is_contiguous(memory_format=form)
 
 
 def test_strided_input():

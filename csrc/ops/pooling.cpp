@@ -76,11 +76,14 @@ PoolingParams sliding_windows(const Tensor& in, const Tensor& out, int64_t spati
   return params;
 }
 
-const Kernel& pooling_kernel(std::string_view function, const Tensor& tensor) {
-  return kernel("pooling", function, {metal_type(tensor.scalar_type())});
+/// One thread an element of `volumes`, along the channels if these are last in all tensors.
+template <class... Arguments>
+void launch_pooling(std::string_view function, const Tensor& volumes, bool channels_last,
+                    const Arguments&... arguments) {
+  const Extent grid = elements_of(volumes, channels_last);
+  launch_threads(kernel("pooling", function, {metal_type(volumes.scalar_type()), channels_last ? "true" : "false"}),
+                 grid, threadgroup_of_elements(grid, channels_last), arguments...);
 }
-
-constexpr Extent kThreadgroup{64};
 
 /// The spatial dimensions of pooling and how its windows lie: given to the functions below by every operator.
 struct Windows {
@@ -96,9 +99,10 @@ struct Windows {
 void max_pool(const Tensor& in, const Windows& windows, const Tensor& out, const Tensor& indices) {
   if (out.numel() == 0) return;
   const Tensor from = as_volumes(in, windows.spatial), to = as_volumes(out, windows.spatial);
+  const Tensor chosen = as_volumes(indices, windows.spatial);
   PoolingParams params = windows.params(from, to);
-  params.index_layout = layout_of(as_volumes(indices, windows.spatial));
-  launch_threads(pooling_kernel("max_pool", out), elements_of(to), kThreadgroup, out, indices, in, params);
+  params.index_layout = layout_of(chosen);
+  launch_pooling("max_pool", to, have_channels_last(from, to, chosen), out, indices, in, params);
 }
 
 /// Whether an input element may be in several windows.
@@ -136,7 +140,7 @@ void max_pool_backward(const Tensor& grad_out, const Tensor& indices, const Wind
   params.index_layout = layout_of(chosen);
   const bool dense = has_dense_planes(from) && has_dense_planes(to) && has_dense_planes(chosen);
   launch_threads(kernel("pooling", "max_pool_scatter", {metal_type(grad_in.scalar_type()), dense ? "true" : "false"}),
-                 elements_of(from), kThreadgroup, grad_in, grad_out, indices, params);
+                 elements_of(from), {64}, grad_in, grad_out, indices, params);
 }
 
 /// How an average counts what it is divided by.
@@ -163,7 +167,7 @@ void average_pool(const Tensor& in, const Windows& windows, const Counting& coun
   const Tensor from = as_volumes(in, windows.spatial), to = as_volumes(out, windows.spatial);
   PoolingParams params = windows.params(from, to);
   counting.apply(params);
-  launch_threads(pooling_kernel("average_pool", out), elements_of(to), kThreadgroup, out, in, params);
+  launch_pooling("average_pool", to, have_channels_last(from, to), out, in, params);
 }
 
 void average_pool_backward(const Tensor& grad_out, const Windows& windows, const Counting& counting,
@@ -173,8 +177,7 @@ void average_pool_backward(const Tensor& grad_out, const Windows& windows, const
   const Tensor from = as_volumes(grad_out, windows.spatial), to = as_volumes(grad_in, windows.spatial);
   PoolingParams params = windows.params(to, from);
   counting.apply(params);
-  launch_threads(pooling_kernel("average_pool_backward", grad_in), elements_of(to), kThreadgroup, grad_in, grad_out,
-                 params);
+  launch_pooling("average_pool_backward", to, have_channels_last(from, to), grad_in, grad_out, params);
 }
 
 // Sliding windows.

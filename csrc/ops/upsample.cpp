@@ -50,21 +50,15 @@ float nearest_scale(int64_t in, int64_t out, Scale scale) {
   return at::native::compute_scales_value<float>(scale, in, out);
 }
 
-/// [image, channel, depth, height, width] of a tensor with one to three spatial dimensions; where channels lie next to
-/// each other, [image, 1, height, width, channel]. Threads run along the last.
-Tensor with_inner_last(const Tensor& tensor, bool channels_last) {
-  if (channels_last) return tensor.unsqueeze(1).movedim(2, -1);
-  return as_volumes(tensor.dim() == 3 ? tensor.unsqueeze(2) : tensor, std::max<int64_t>(tensor.dim() - 2, 2));
-}
-
 /// Resizes all dimensions at once; false, with nothing done, if a float does not count the positions.
 template <Nearest mode, size_t spatial>
 bool resize_nearest(const Tensor& out, const Tensor& self, const std::array<Scale, spatial>& scales) {
   constexpr int64_t kMostPositions = int64_t{1} << 23, kMostPixels = int64_t{1} << 31;
-  const bool channels_last = out.dim() == 4 && out.stride(1) == 1 && out.size(1) > 1;
-  const Tensor to = with_inner_last(out, channels_last), from = with_inner_last(self, channels_last);
-  const Extent grid = elements_of(to);
-  if (grid.x >= kMostPixels) return false;
+  const auto as_volumes_of_any = [](const Tensor& t) {
+    return spatial == 1 ? as_volumes(t.unsqueeze(2), 2) : as_volumes(t, spatial);
+  };
+  const Tensor to = as_volumes_of_any(out), from = as_volumes_of_any(self);
+  if (to.size(2) * to.size(3) * to.size(4) >= kMostPixels) return false;
   NearestParams params{};
   params.shift = mode == Nearest::exact ? 0.5f : 0.0f;
   params.out_layout = layout_of(to);
@@ -72,13 +66,15 @@ bool resize_nearest(const Tensor& out, const Tensor& self, const std::array<Scal
   for (int64_t d = 0; d < 3; ++d) {
     const int64_t in_size = from.size(d + 2), out_size = to.size(d + 2);
     if (std::max(in_size, out_size) > kMostPositions) return false;
-    const int64_t k = d - (channels_last ? 0 : 3 - static_cast<int64_t>(spatial));  // of the spatial dimensions
-    const bool is_spatial = k >= 0 && k < static_cast<int64_t>(spatial);
-    params.scale[d] = is_spatial ? nearest_scale<mode>(in_size, out_size, scales[k]) : 1;
+    const int64_t k = d - (3 - static_cast<int64_t>(spatial));  // of the spatial dimensions
+    params.scale[d] = k >= 0 ? nearest_scale<mode>(in_size, out_size, scales[k]) : 1;
     params.out[d] = Divisor::of(static_cast<uint32_t>(out_size));
     params.last[d] = static_cast<uint32_t>(in_size - 1);
   }
-  launch_threads(kernel("nearest", "nearest", {bits_type(self.element_size())}), grid, {64}, out, self, params);
+  const bool channels_last = have_channels_last(from, to);
+  const Extent grid = elements_of(to, channels_last);
+  const Kernel& k = kernel("nearest", "nearest", {bits_type(self.element_size()), channels_last ? "true" : "false"});
+  launch_threads(k, grid, threadgroup_of_elements(grid, channels_last), out, self, params);
   return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "ops/elementwise.h"
 #include "runtime/launch.h"
 #include "volume_params.h"
 
@@ -18,10 +19,22 @@ inline VolumeLayout layout_of(const at::Tensor& volumes) {
   return {volumes.stride(0), volumes.stride(1), {volumes.stride(2), volumes.stride(3), volumes.stride(4)}};
 }
 
-/// One thread for each element of `volumes`: pixels, channels, images.
-inline Extent elements_of(const at::Tensor& volumes) {
-  return {static_cast<uint64_t>(volumes.size(2) * volumes.size(3) * volumes.size(4)),
-          static_cast<uint64_t>(volumes.size(1)), static_cast<uint64_t>(volumes.size(0))};
+/// Whether the channels of all lie next to each other.
+template <class... Volumes>
+bool have_channels_last(const Volumes&... volumes) {
+  return ((volumes.size(1) > 1 && volumes.stride(1) == 1) && ...);
+}
+
+/// One thread for each element of `volumes`: pixels, channels, images, or channels first.
+inline Extent elements_of(const at::Tensor& volumes, bool channels_last = false) {
+  const auto pixels = static_cast<uint64_t>(volumes.size(2) * volumes.size(3) * volumes.size(4));
+  const auto channels = static_cast<uint64_t>(volumes.size(1)), images = static_cast<uint64_t>(volumes.size(0));
+  return channels_last ? Extent{channels, pixels, images} : Extent{pixels, channels, images};
+}
+
+/// Threadgroups of elements_of().
+inline Extent threadgroup_of_elements(const Extent& grid, bool channels_last) {
+  return channels_last ? threadgroup_of(grid) : Extent{64};
 }
 
 }  // namespace torch_metal
