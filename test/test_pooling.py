@@ -129,7 +129,7 @@ def test_max_of_integers():
         assert_agrees(lambda x: F.max_pool2d(x, 3, padding=1), sample(2, 3, 7, 7, dtype=dtype))
 
 
-CHANNELS_LAST = "max_padded max_indices average_padded average_3d adaptive_average adaptive_max_indices".split()
+CHANNELS_LAST = "max_padded max_indices max_3d_indices average_padded adaptive_average adaptive_max_indices".split()
 
 
 @pytest.mark.parametrize("channels", [3, 70])

@@ -205,11 +205,30 @@ struct GroupShape {
   GroupShape(int64_t n, int64_t c, int64_t positions, int64_t groups)
       : full{n, groups, c / groups, positions},
         statistics{n, groups, 1, 1},
+        channels{n, groups, c / groups, 1},
         weights{1, groups, c / groups, 1},
         count(c / groups * positions) {}
-  std::array<int64_t, 4> full, statistics, weights;
+  std::array<int64_t, 4> full, statistics, channels, weights;
   int64_t count;
 };
+
+bool has_adjacent_positions(const Tensor& x) { return x.stride(3) == 1 || x.size(3) == 1; }
+
+/// Moments of each group, from those of its channels where these lie next to each other: then threads run along them.
+void group_moments(const Tensor& x, const GroupShape& shape, const Tensor& mean, const Tensor& rstd, double eps) {
+  if (has_adjacent_positions(x)) return moments(x, mean, rstd, kReciprocalDeviation, eps);
+  const Tensor means = float_like(x, shape.channels), variances = float_like(x, shape.channels);
+  moments(x, means, variances, kVariance);
+  const Tensor within = variances.mean(2, /*keepdim=*/true), between = means.var(2, /*unbiased=*/false, true);
+  mean.copy_(means.mean(2, /*keepdim=*/true));
+  rstd.copy_(within.add(between).add_(eps).rsqrt_());
+}
+
+/// Statistics of groups as they suit x: those of each channel where channels lie next to each other, so that these are
+/// one dimension.
+Tensor spread_like(const Tensor& x, const Tensor& statistics, const GroupShape& shape) {
+  return has_adjacent_positions(x) ? statistics : statistics.expand(shape.channels).contiguous();
+}
 
 Tensors3 native_group_norm(const Tensor& input, const OptionalTensor& weight, const OptionalTensor& bias, int64_t n,
                            int64_t c, int64_t positions, int64_t groups, double eps) {
@@ -221,9 +240,9 @@ Tensors3 native_group_norm(const Tensor& input, const OptionalTensor& weight, co
   if (input.numel() == 0) return {out, mean.zero_().to(saved), rstd.zero_().to(saved)};
   const Tensor x = input.reshape(shape.full);
   const Tensor wide_mean = mean.view(shape.statistics), wide_rstd = rstd.view(shape.statistics);
-  moments(x, wide_mean, wide_rstd, kReciprocalDeviation, eps);
-  normalize(out.view(shape.full), x, wide_mean, wide_rstd, viewed(value_or_undefined(weight), shape.weights),
-            viewed(value_or_undefined(bias), shape.weights));
+  group_moments(x, shape, wide_mean, wide_rstd, eps);
+  normalize(out.view(shape.full), x, spread_like(x, wide_mean, shape), spread_like(x, wide_rstd, shape),
+            viewed(value_or_undefined(weight), shape.weights), viewed(value_or_undefined(bias), shape.weights));
   return {out, mean.to(saved), rstd.to(saved)};  // the dtype that PyTorch says
 }
 
@@ -233,22 +252,24 @@ Tensors3 native_group_norm_backward(const Tensor& grad, const Tensor& input, con
   const GroupShape shape(n, c, positions, groups);
   const Tensor weight = viewed(value_or_undefined(weight_opt), shape.weights);
   const Tensor x = input.reshape(shape.full), wide_grad = grad.reshape(shape.full);
-  const Tensor wide_mean = mean.to(at::kFloat).reshape(shape.statistics);
-  const Tensor wide_rstd = rstd.to(at::kFloat).reshape(shape.statistics);
+  const Tensor wide_mean = spread_like(x, mean.to(at::kFloat).reshape(shape.statistics), shape);
+  const Tensor wide_rstd = spread_like(x, rstd.to(at::kFloat).reshape(shape.statistics), shape);
+  // Sums of each channel of each image: of these, groups' are sums as well as weights'.
+  const auto [sums, product_sums] = normalization_sums(wide_grad, x, wide_mean, wide_rstd, Tensor(), shape.channels);
   Tensors3 result;
   auto& [grad_input, grad_weight, grad_bias] = result;
   if (mask[0]) {
+    const auto of_group = [&](const Tensor& of_channels) {
+      const Tensor weighted = weight.defined() ? of_channels * weight.to(at::kFloat) : of_channels;
+      return spread_like(x, weighted.sum(2, /*keepdim=*/true), shape);
+    };
     grad_input = at::empty_like(input, input.suggest_memory_format());
-    const auto [sums, product_sums] = normalization_sums(wide_grad, x, wide_mean, wide_rstd, weight, shape.statistics);
     normalize_backward(grad_input.view(shape.full), wide_grad, x, wide_mean, wide_rstd, weight,
-                       {sums, product_sums, true, shape.count});
+                       {of_group(sums), of_group(product_sums), true, shape.count});
   }
-  if (mask[1] || mask[2]) {
-    const auto [sums, product_sums] = normalization_sums(wide_grad, x, wide_mean, wide_rstd, Tensor(), shape.weights);
-    const Tensor& like = weight.defined() ? weight : input;
-    if (mask[1]) grad_weight = weight_gradient(product_sums, like, {c});
-    if (mask[2]) grad_bias = weight_gradient(sums, like, {c});
-  }
+  const Tensor& like = weight.defined() ? weight : input;
+  if (mask[1]) grad_weight = weight_gradient(product_sums.sum(0), like, {c});
+  if (mask[2]) grad_bias = weight_gradient(sums.sum(0), like, {c});
   return result;
 }
 
