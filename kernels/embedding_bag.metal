@@ -42,11 +42,8 @@ template <class T, class I>
                               device c10::metal::ErrorMessages* errors [[buffer(9)]],
                               uint2 id [[thread_position_in_grid]]) {
   const bool first = id.x == 0, last_bag = id.y + 1 == p.bags;
-  if (first && id.y == 0) check_offsets(offsets, p, errors);
   Bag bag = {offset_at(offsets, id.y, p), last_bag ? p.indices : offset_at(offsets, id.y + 1, p)};
-  if (first) {
-    for (uint i = bag.begin; i < bag.end; ++i) bag_of[i] = I(id.y);
-  }
+  for (uint i = bag.begin + id.x; i < bag.end; i += max(p.features, 1u)) bag_of[i] = I(id.y);
   // As on the CPU, indices after the last offset count for all but sums.
   if (last_bag && p.has_last_offset && p.mode == kBagSum) bag.end = offset_at(offsets, p.bags, p);
   float result = 0;
@@ -61,7 +58,7 @@ template <class T, class I>
       continue;
     }
     if (index == p.padding) continue;
-    const float value = id.x < p.features ? float(table[index * p.row_stride + id.x * p.column_stride]) : 0.0f;
+    const float value = id.x < p.features ? float(table[index * p.row_stride + id.x]) : 0.0f;
     if (p.mode == kBagMax) {
       if (count == 0 || value > result) {
         result = value;
@@ -74,6 +71,7 @@ template <class T, class I>
   }
   if (p.mode == kBagMean && count > 0) result /= count;
   if (first) bag_size[id.y] = I(count);
+  if (first && id.y == 0) check_offsets(offsets, p, errors);
   if (id.x >= p.features) return;
   const long to = id.y * long(p.features) + id.x;
   out[to] = T(result);
@@ -94,7 +92,7 @@ template <class T, class I>
     if (lane == 0) TORCH_REPORT_ERROR(errors, "index ", index, " of bag ", bag, " is out of range");
   } else if (index != p.padding) {
     for (uint k = lane; k < p.features; k += 32) {
-      sum += float(grad[bag * p.features + k]) * float(table[index * p.row_stride + k * p.column_stride]);
+      sum += float(grad[bag * p.features + k]) * float(table[index * p.row_stride + k]);
     }
   }
   sum = simd_sum(sum);

@@ -62,6 +62,9 @@ void check(const Tensor& weight, const Bags& bags, int64_t mode, const OptionalT
                               "embedding_bag on metal: 2^31 indices or more are not implemented");
 }
 
+/// The table, or a copy, whose features lie next to each other.
+Tensor with_adjacent_features_of(const Tensor& weight) { return weight.stride(1) == 1 ? weight : weight.contiguous(); }
+
 BagParams parameters(const Tensor& weight, int64_t bags, int64_t indices, int64_t padding) {
   BagParams params{};
   params.bags = narrow(bags, "embedding_bag's number of bags");
@@ -69,17 +72,17 @@ BagParams parameters(const Tensor& weight, int64_t bags, int64_t indices, int64_
   params.features = narrow(weight.size(1), "embedding_bag's number of features");
   params.embeddings = weight.size(0);
   params.row_stride = weight.stride(0);
-  params.column_stride = weight.stride(1);
   params.padding = padding;
   return params;
 }
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag(const Tensor& weight, const Tensor& given_indices,
+std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag(const Tensor& given_weight, const Tensor& given_indices,
                                                          const Tensor& given_offsets, bool, int64_t mode, bool,
                                                          const OptionalTensor& sample_weights, bool has_last_offset,
                                                          int64_t padding) {
   const Bags given(given_indices, given_offsets);
-  check(weight, given, mode, sample_weights, has_last_offset);
+  check(given_weight, given, mode, sample_weights, has_last_offset);
+  const Tensor weight = with_adjacent_features_of(given_weight);
   const Tensor &indices = given.indices, &offsets = given.offsets;
   const int64_t bags = offsets.size(0) - has_last_offset, features = weight.size(1);
   const Tensor out = at::empty({bags, features}, weight.options());
@@ -154,11 +157,11 @@ Tensor sample_weights_backward(const Tensor& grad, const Tensor& weight, const T
               "embedding_bag_backward: grad and weight must be matrices of one dtype and as many columns");
   const Bags bags(given_indices, given_offsets);
   const Tensor bag_of = bag_of_each(bags, known);
-  const Tensor out = at::empty({bags.indices.numel()}, grad.options());
+  const Tensor out = at::empty({bags.indices.numel()}, grad.options()), table = with_adjacent_features_of(weight);
   launch_groups(kernel("embedding_bag", "sample_weights_backward",
                        {metal_type(weight.scalar_type()), metal_type(bags.indices.scalar_type())}),
-                {uint64_t(out.numel())}, {32}, out, grad.contiguous(), weight, bags.indices, bag_of,
-                parameters(weight, grad.size(0), out.numel(), padding), error_buffer());
+                {uint64_t(out.numel())}, {kSimdWidth}, out, grad.contiguous(), table, bags.indices, bag_of,
+                parameters(table, grad.size(0), out.numel(), padding), error_buffer());
   return out;
 }
 

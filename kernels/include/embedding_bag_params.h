@@ -15,7 +15,6 @@ struct BagParams {
   uint32_t features;
   int64_t embeddings;   ///< rows of the table
   int64_t row_stride;   ///< of the table, in elements
-  int64_t column_stride;
   int64_t padding;      ///< the row that is left out, or -1
   uint32_t mode;
   uint32_t has_last_offset;  ///< offsets end with the end of the last bag
