@@ -19,9 +19,10 @@ bool is_transposed(const CopyLayout& layout) {
          layout.sizes[0] >= kLong && layout.sizes[1] >= kLong;
 }
 
-/// Whether both sides are rows that can be moved by kWide bytes.
+/// Whether both sides are rows that can be moved by kWide bytes, and still fill a SIMD-group each.
 bool has_wide_rows(const CopyLayout& layout, size_t size, const BufferRange& to, const BufferRange& from) {
   if (size >= kWide || layout.dims == 0 || layout.to[0] != 1 || layout.from[0] != 1) return false;
+  if (layout.dims > 1 && layout.sizes[0] * size < kWide * kSimdWidth) return false;
   uint64_t bytes = to.offset | from.offset | layout.sizes[0] * size;
   for (uint32_t d = 1; d < layout.dims; ++d) bytes |= uint64_t(layout.to[d] * size) | uint64_t(layout.from[d] * size);
   return bytes % kWide == 0;
