@@ -149,10 +149,10 @@ static void add_atomically(device long* to, long value) {
   atomic_fetch_add_explicit(halves + 1, high, memory_order_relaxed);
 }
 
-/// One thread a value, which is added whenever the thread gets to it.
+/// One thread a value, or every so many along x, which is added whenever the thread gets to it.
 template <class T, uint indices, uint unit>
 [[kernel]] void accumulate_atomically(device T* out [[buffer(0)]], device const T* values [[buffer(1)]],
-                                      constant IndexParams& params [[buffer(2)]],
+                                      constant AtomicParams& params [[buffer(2)]],
                                       device c10::metal::ErrorMessages* errors [[buffer(3)]],
                                       device const long* index_0 [[buffer(4)]],
                                       device const long* index_1 [[buffer(5)]],
@@ -162,16 +162,22 @@ template <class T, uint indices, uint unit>
                                       device const long* index_5 [[buffer(9)]],
                                       device const long* index_6 [[buffer(10)]],
                                       device const long* index_7 [[buffer(11)]],
-                                      uint3 p [[thread_position_in_grid]]) {
+                                      uint3 p [[thread_position_in_grid]],
+                                      uint3 threads [[threads_per_grid]],
+                                      uint3 group [[threadgroup_position_in_grid]]) {
+  constant IndexLayout& layout = params.index.layout;
   const IndexBuffers buffers{{index_0, index_1, index_2, index_3, index_4, index_5, index_6, index_7}};
-  const OperandOffsets<indices> outer(params.layout, p.y, p.z);
-  long place = outer.bytes[0] + x_offset<unit>(params.layout, 0, p.x, sizeof(T));
-  for (uint i = 0; i < indices; ++i) {
-    const size_t at = outer.bytes[i + 2] + x_offset<unit>(params.layout, i + 2, p.x, sizeof(long));
-    if (!add_place(place, at_byte(buffers.data[i], at), i, params.indexed, errors)) return;
+  const OperandOffsets<indices> outer(layout, p.y, p.z);
+  for (uint x = p.x; x < layout.sizes[0].value; x += threads.x) {
+    long place = outer.bytes[0] + x_offset<unit>(layout, 0, x, sizeof(T)) + group.x * ulong(params.copy_bytes);
+    bool is_inside = true;
+    for (uint i = 0; i < indices && is_inside; ++i) {
+      const size_t at = outer.bytes[i + 2] + x_offset<unit>(layout, i + 2, x, sizeof(long));
+      is_inside = add_place(place, at_byte(buffers.data[i], at), i, params.index.indexed, errors);
+    }
+    if (!is_inside) continue;
+    add_atomically(&at_byte(out, place), at_byte(values, outer.bytes[1] + x_offset<unit>(layout, 1, x, sizeof(T))));
   }
-  const T value = at_byte(values, outer.bytes[1] + x_offset<unit>(params.layout, 1, p.x, sizeof(T)));
-  add_atomically(&at_byte(out, place), value);
 }
 
 /// Where a thread is that combines or moves runs of equal keys: which key, and which element of a row. Neighbours are

@@ -170,6 +170,37 @@ def test_many_values_meet_along_a_dimension(dtype, dim):
         assert torch.equal(ours.cpu(), theirs)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int32, torch.int64, torch.complex64], ids=str)
+def test_very_many_values_for_few_places(dtype, device):
+    """Which threadgroups add up in copies of the places; what lies between and beside these stays."""
+    count, places = 1 << 17, 100
+    values, before = whole_numbers(count, dtype=dtype), whole_numbers(250, dtype=dtype, seed=1)
+    index = torch.randint(0, places, (count,), generator=torch.Generator().manual_seed(2))
+
+    def sums(where):
+        results = []
+        for view in (slice(0, 100), slice(50, 150), slice(3, 203, 2)):
+            for add in (
+                lambda target, i, v: target.index_add_(0, i, v),
+                lambda target, i, v: target.scatter_add_(0, i, v),
+                lambda target, i, v: target.index_put_((i - places,), v, accumulate=True),
+            ):
+                all_places = before.clone().to(where)
+                add(all_places[view], index.to(where), values.to(where))
+                results.append(all_places.cpu())
+        return results
+
+    for ours, theirs in zip(sums(device), sums("cpu"), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_an_index_out_of_range_among_very_many_values_is_an_error(device):
+    index = torch.zeros(1 << 17, dtype=torch.int64, device=device)
+    index[-1] = 100
+    with pytest.raises(torch.AcceleratorError, match="index 100 is out of bounds for dimension 0 with size 100"):
+        torch.zeros(100, device=device).index_add(0, index, torch.ones(1 << 17, device=device)).cpu()
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.float16, torch.float32, torch.int64, torch.complex64], ids=str)
 @pytest.mark.parametrize("columns", [1, 3, 32, 64, 100])
 def test_whole_rows(dtype, columns):

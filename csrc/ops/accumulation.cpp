@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/sort.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <array>
@@ -226,6 +227,8 @@ void launch_over_runs(const TensorIteratorBase& iter, const IndexedDimensions& i
 
 // ---- Atomic additions ----
 
+constexpr uint64_t kCopies = 64;  // of places that many values go to
+
 /// Whether values may be added in any order, by atomics that there are. Long rows go faster if their places are sorted.
 bool goes_atomically(const TensorIteratorBase& iter, ReductionType reduction) {
   constexpr int64_t kLongRow = 32;
@@ -236,15 +239,38 @@ bool goes_atomically(const TensorIteratorBase& iter, ReductionType reduction) {
          Rows(iter).rows.count < kLongRow;
 }
 
+/// Adds to the places; if `copy_bytes` is not 0, to kCopies copies of them, which lie from `out` on.
+void launch_atomically(const TensorIteratorBase& part, const IndexedDimensions& indexed, const BufferRange& out,
+                       uint32_t copy_bytes = 0) {
+  const AtomicParams params{{index_layout(part, all_dimensions(part)), indexed_sizes(indexed)}, copy_bytes};
+  const IndexLayout& layout = params.index.layout;
+  Extent grid = grid_of(layout);
+  const Extent threadgroup = threadgroup_of(grid);
+  if (copy_bytes > 0) grid.x = std::min(grid.x, kCopies * threadgroup.x);
+  const Kernel& k = kernel("accumulation", "accumulate_atomically",
+                           {metal_type(part.dtype(0)), std::to_string(index_count(part)),
+                            unit_strides(layout, element_sizes(part))});
+  launch_indexed(k, grid, threadgroup, part, out, operand(part, 1), params);
+}
+
+/// Many values for few places in a row: cores would wait for each other at every addition, so they add to copies.
+bool wants_copies(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
+  constexpr int64_t kFewPlaces = 1 << 14, kManyValues = 4;
+  return iter.ndim() == 1 && iter.can_use_32bit_indexing() && indexed.sizes.size() == 1 &&
+         indexed.strides[0] == static_cast<int64_t>(iter.element_size(0)) && indexed.sizes[0] <= kFewPlaces &&
+         iter.numel() >= kManyValues * static_cast<int64_t>(kCopies) * indexed.sizes[0];
+}
+
 void accumulate_atomically(const TensorIteratorBase& iter, const IndexedDimensions& indexed) {
-  for_each_part(iter, [&](const auto& part) {
-    const IndexParams params{index_layout(part, all_dimensions(part)), indexed_sizes(indexed)};
-    const Extent grid = grid_of(params.layout);
-    const Kernel& k = kernel("accumulation", "accumulate_atomically",
-                             {metal_type(part.dtype(0)), std::to_string(index_count(part)),
-                              unit_strides(params.layout, element_sizes(part))});
-    launch_indexed(k, grid, threadgroup_of(grid), part, operand(part, 0), operand(part, 1), params);
-  });
+  if (wants_copies(iter, indexed)) {
+    const int64_t places = indexed.sizes[0];
+    const at::Tensor target = iter.tensor(0).as_strided({places}, {1});
+    const at::Tensor copies = at::zeros({static_cast<int64_t>(kCopies), places}, target.options());
+    launch_atomically(iter, indexed, buffer_range(copies), places * target.element_size());
+    target.add_(copies.sum(0, /*keepdim=*/false, target.scalar_type()));
+    return;
+  }
+  for_each_part(iter, [&](const auto& part) { launch_atomically(part, indexed, operand(part, 0)); });
 }
 
 }  // namespace

@@ -31,6 +31,12 @@ struct IndexParams {
   IndexedSizes indexed;
 };
 
+/// Values are added in any order. Where places are few, each threadgroup along x has a copy of them.
+struct AtomicParams {
+  IndexParams index;
+  uint32_t copy_bytes;  ///< 0 if there are none
+};
+
 /// Values are combined with what is at their places, line by line: places of different lines differ.
 struct LineParams {
   IndexLayout lines;
