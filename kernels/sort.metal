@@ -213,6 +213,62 @@ kernel void sort_blocks(device const T* x [[buffer(0)]], device T* values [[buff
   }
 }
 
+inline uint with_bit(uint key, uint bit) { return key | 1u << bit; }
+inline uint2 with_bit(uint2 key, uint bit) {
+  return bit < 32 ? uint2(key.x | 1u << bit, key.y) : uint2(key.x, key.y | 1u << (bit - 32));
+}
+
+/// The elements of a block that would come first if it was sorted, in the order in which they are: one SIMD-group for
+/// each block (x) of each row (y). Of equal ones the first count. The last key that is wanted is found bit by bit.
+/// `placed`: elements do not come from where they are, but from `places`.
+template <class T, bool placed>
+kernel void select_first(device const T* x [[buffer(0)]], device const int* places [[buffer(1)]],
+                         device T* values [[buffer(2)]], device int* indices [[buffer(3)]],
+                         constant SelectParams& p [[buffer(4)]], uint2 group [[threadgroup_position_in_grid]],
+                         ushort lane [[thread_index_in_simdgroup]]) {
+  using Key = SortKey<T>;
+  constexpr uint kLanes = 32;
+  const uint begin = group.x * kSelectBlock, size = min(uint(kSelectBlock), p.size - begin);
+  const uint wanted = min(p.wanted, size), items = (size + kLanes - 1) / kLanes;
+  x += ulong(group.y) * p.size + begin;
+  places += ulong(group.y) * p.size;
+  Key keys[kSelectBlock / kLanes];
+  for (uint i = 0; i < items; ++i) {
+    const uint at = i * kLanes + lane;
+    keys[i] = at < size ? sort_key(x[at], p.descending) : Key(~0u);  // comes after all that is there
+  }
+
+  const auto count_before = [&](Key limit) {
+    uint count = 0;
+    for (uint i = 0; i < items; ++i) count += less(keys[i], limit) ? 1 : 0;
+    return simd_sum(count);
+  };
+  Key last(0);
+  for (uint bit = 8 * sizeof(Key); bit-- > 0;) {
+    const Key probe = with_bit(last, bit);
+    if (count_before(probe) < wanted) last = probe;
+  }
+
+  // Those before the last key, then as many equal to it as there is room for.
+  uint next = 0, next_equal = count_before(last);
+  values += ulong(group.y) * p.out_size + group.x * p.wanted;
+  indices += ulong(group.y) * p.out_size + group.x * p.wanted;
+  for (uint i = 0; i < items; ++i) {
+    const bool is_before = less(keys[i], last), is_equal = equal(keys[i], last);
+    const uint all_before = uint(ulong(simd_ballot(is_before))), all_equal = uint(ulong(simd_ballot(is_equal)));
+    const uint lower_lanes = (1u << lane) - 1;
+    const uint to = is_before ? next + popcount(all_before & lower_lanes)
+                              : next_equal + popcount(all_equal & lower_lanes);
+    if ((is_before || is_equal) && to < wanted) {
+      const uint at = i * kLanes + lane;
+      values[to] = x[at];
+      indices[to] = placed ? places[begin + at] : int(begin + at);
+    }
+    next += popcount(all_before);
+    next_equal += popcount(all_equal);
+  }
+}
+
 /// The numbers below `size`, at most kSortBlock, in the order of random keys: one threadgroup. Of two equal keys further
 /// random bits decide, which are above the place.
 template <class T>

@@ -81,6 +81,24 @@ def test_topk(k, dim, largest):
     assert_agrees(lambda x: torch.topk(x, k, dim, largest), sample(6, 90))
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("dtype", [*FLOATING, *INTEGRAL], ids=str)
+def test_topk_of_long_rows_is_the_beginning_of_the_sorted_ones(dtype, largest):
+    """Many elements are equal, and some are no numbers; rows are of less than a block, of one, and of several."""
+    for shape, k in (((3, 600), 5), ((1, 2048), 50), ((2, 2049), 512), ((2, 5000), 1), ((1, 300_000), 20)):
+        x = sample(*shape, dtype=dtype)
+        if dtype.is_floating_point:
+            x[:, 7::100], x[:, 9], x[:, 11], x[:, 13] = math.nan, math.inf, -0.0, -math.inf
+        values, indices = x.to("metal").topk(k, largest=largest)
+        order = x.to("metal").sort(descending=largest, stable=True)
+        assert torch.equal(indices, order.indices[:, :k])
+        torch.testing.assert_close(values.cpu(), x.topk(k, largest=largest).values, equal_nan=True, rtol=0, atol=0)
+    columns = sample(700, 3, dtype=dtype).to("metal")
+    order = columns.sort(dim=0, descending=largest, stable=True)
+    values, indices = torch.topk(columns, 9, 0, largest)
+    assert torch.equal(values, order.values[:9]) and torch.equal(indices, order.indices[:9])
+
+
 def test_argsort_and_msort():
     x = sample(6, 90)
     assert_agrees(lambda x: (torch.argsort(x, 1), torch.msort(x)), x)

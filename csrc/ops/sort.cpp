@@ -68,6 +68,34 @@ Sorted sort_rows(const Tensor& rows, bool descending, int64_t kept, const Sorted
   return sorted;
 }
 
+/// Whether selecting is less work than sorting.
+bool suits_selection(int64_t size, int64_t wanted) {
+  constexpr int64_t kLongRow = 512, kFewOf = 4;
+  return size >= kLongRow && wanted > 0 && wanted <= std::min<int64_t>(size, kSelectBlock) / kFewOf;
+}
+
+/// The first elements of sorted rows, of which there are many more: the first of each block, the first of these, and so
+/// on until they are few enough to be sorted at once.
+Sorted first_of_rows(const Tensor& rows, bool descending, int64_t wanted) {
+  Sorted left{rows, Tensor()};
+  const std::string_view type = metal_type(rows.scalar_type());
+  auto sizes = rows.sizes().vec();
+  do {
+    const uint64_t size = left.values.size(-1), count = left.values.numel() / size;
+    const uint64_t blocks = (size + kSelectBlock - 1) / kSelectBlock, rest = size - (blocks - 1) * kSelectBlock;
+    sizes.back() = (blocks - 1) * wanted + std::min<int64_t>(wanted, rest);
+    const Sorted to{at::empty(sizes, rows.options()), at::empty(sizes, rows.options().dtype(at::kInt))};
+    const SelectParams params{static_cast<uint32_t>(size), static_cast<uint32_t>(sizes.back()),
+                              static_cast<uint32_t>(wanted), descending};
+    const bool placed = left.indices.defined();
+    launch_groups(kernel("sort", "select_first", {type, placed ? "true" : "false"}), {blocks, count}, {kSimdWidth},
+                  left.values, placed ? left.indices : to.indices, to.values, to.indices, params);
+    left = to;
+  } while (left.values.size(-1) > kSortBlock && suits_selection(left.values.size(-1), wanted));
+  const Sorted sorted = sort_rows(left.values, descending, wanted);
+  return {sorted.values, left.indices.gather(-1, sorted.indices)};
+}
+
 /// The rows that lie along a dimension.
 Tensor rows_along(const Tensor& self, int64_t dim) {
   return self.dim() == 0 ? self.reshape({1}) : self.movedim(dim, -1);
@@ -101,7 +129,10 @@ struct Sort : at::meta::structured_sort_stable {
 /// The first `k` of rows that kernels cannot count: of the first of either half.
 Sorted topk_of_halves(const Tensor& rows, int64_t k, bool largest) {
   const int64_t size = rows.size(-1), half = size / 2;
-  if (size <= kMaxRow) return sort_rows(rows.contiguous(), largest, std::min(k, size));
+  if (size <= kMaxRow) {
+    const Tensor dense = rows.contiguous();
+    return suits_selection(size, k) ? first_of_rows(dense, largest, k) : sort_rows(dense, largest, std::min(k, size));
+  }
   const Sorted left = topk_of_halves(rows.narrow(-1, 0, half), k, largest);
   const Sorted right = topk_of_halves(rows.narrow(-1, half, size - half), k, largest);
   const Tensor indices = at::cat({left.indices, right.indices.add(half)}, -1);
@@ -117,7 +148,8 @@ struct TopK : at::meta::structured_topk {
       indices.zero_();
       return;
     }
-    if (self.size(dim) <= kMaxRow) return sort_into(values, indices, self, dim, largest);
+    const bool selects = self.numel() > 0 && suits_selection(self.size(dim), k);
+    if (self.size(dim) <= kMaxRow && !selects) return sort_into(values, indices, self, dim, largest);
     const Sorted sorted = topk_of_halves(self.movedim(dim, -1), k, largest);
     values.copy_(sorted.values.movedim(-1, dim));
     indices.copy_(sorted.indices.movedim(-1, dim));
