@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from torch_metal.selftest.case import (
     COMPLEX,
@@ -84,7 +85,7 @@ def _convolutions() -> list[Case]:
             (numbers(2, 3, 6, 7),),
             tolerance=4,
         ),
-        Case("interpolation", "nearest", lambda x: F.interpolate(x, size=(9, 4)), (numbers(2, 3, 6, 7),), tolerance=2),
+        Case("nearest", "nearest", lambda x: F.interpolate(x, size=(9, 4)), (numbers(2, 3, 6, 7),), tolerance=2),
         Case(
             "interpolation",
             "bicubic",
@@ -113,19 +114,28 @@ def _attention() -> list[Case]:
     def masked(q, k, v, mask):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask > -1)
 
+    def fused(q, k, v):
+        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    # GPUs take matrices for up to 128 features, CPUs take the same kernels for all.
+    wide = (numbers(1, 2, 40, 200),) * 3
+    causal = attention(is_causal=True)
     return [
-        Case("attention", "attention", attention(), heads, tolerance=20),
-        Case("attention", "attention, causal", attention(is_causal=True), (numbers(2, 3, 37, 32),) * 3, tolerance=20),
+        Case("attention_matrix", "attention", attention(), heads, tolerance=20),
+        Case("attention_matrix", "attention, causal", causal, (numbers(2, 3, 37, 32),) * 3, tolerance=20),
+        Case("attention_matrix", "attention, masked", masked, (*heads, numbers(37, 41)), SINGLE, tolerance=20),
         Case(
-            "attention_backward",
+            "attention_matrix_backward",
             "attention and gradients, causal",
-            attention(is_causal=True),
+            causal,
             (numbers(1, 2, 70, 64),) * 3,
             SINGLE,
             CONTIGUOUS,
             tolerance=20,
         ),
-        Case("attention", "attention, masked", masked, (*heads, numbers(37, 41)), SINGLE, tolerance=20),
+        Case("attention", "attention, many features", fused, wide, SINGLE, CONTIGUOUS, backward=False, tolerance=20),
+        Case("attention_backward", "many features, gradients", fused, wide, SINGLE, CONTIGUOUS, tolerance=20),
         Case(
             "attention",
             "one query",
