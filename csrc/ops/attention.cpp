@@ -96,6 +96,11 @@ Tensor dense_in_order_of(const Tensor& like, at::IntArrayRef sizes) {
   return strides[3] == 1 ? at::empty_strided(sizes, strides, like.options()) : at::empty(sizes, like.options());
 }
 
+AttentionDeltaParams delta_params(const Tensor& grad_out, const Tensor& out) {
+  return {attention_layout(grad_out), attention_layout(out), static_cast<uint32_t>(out.size(1)),
+          static_cast<uint32_t>(out.size(2)), static_cast<uint32_t>(out.size(3))};
+}
+
 Attention::Attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& attn_bias, double dropout_p,
                      bool is_causal, std::optional<double> scale)
     : query(with_adjacent_features(q)),
@@ -207,9 +212,7 @@ Forward attention_forward(const Tensor& query, const Tensor& key, const Tensor& 
 /// grad_out . out of each row.
 Tensor delta_of(const Tensor& grad_out, const Tensor& out) {
   const Tensor delta = at::empty({out.size(0), out.size(1), out.size(2)}, out.options().dtype(at::kFloat));
-  const AttentionDeltaParams params{attention_layout(grad_out), attention_layout(out),
-                                    static_cast<uint32_t>(out.size(1)), static_cast<uint32_t>(out.size(2)),
-                                    static_cast<uint32_t>(out.size(3))};
+  const AttentionDeltaParams params = delta_params(grad_out, out);
   launch_groups(kernel("attention_backward", "attention_delta", {metal_type(out.scalar_type())}),
                 {at::ceil_div<uint64_t>(params.queries, kBlock), params.heads, uint64_t(out.size(0))}, {kBlock}, delta,
                 grad_out, out, params);

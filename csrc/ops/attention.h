@@ -23,6 +23,9 @@ at::Tensor with_adjacent_features(const at::Tensor& t);
 /// A dense tensor whose dimensions lie in memory in the order of those of `like`, features innermost.
 at::Tensor dense_in_order_of(const at::Tensor& like, at::IntArrayRef sizes);
 
+/// For the product of a gradient and an output, row by row.
+AttentionDeltaParams delta_params(const at::Tensor& grad_out, const at::Tensor& out);
+
 /// The inputs of a call: [batch, heads, rows, features] of one floating dtype, features next to each other.
 struct Attention {
   /// Throws c10::Error for what the kernels do not compute.

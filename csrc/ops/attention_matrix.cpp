@@ -18,10 +18,9 @@ uint64_t blocks(int64_t rows) { return at::ceil_div(rows, kAttentionBlock); }
 at::Tensor delta_of(const Attention& attention, const at::Tensor& grad_out, const at::Tensor& out) {
   const AttentionParams& p = attention.params;
   const at::Tensor delta = at::empty(out.sizes().slice(0, 3), out.options().dtype(at::kFloat));
-  const AttentionDeltaParams params{attention_layout(grad_out), attention_layout(out), p.heads, p.queries,
-                                    p.value_size};
   launch_groups(kernel("attention_matrix_backward", "attention_matrix_delta", {metal_type(out.scalar_type())}),
-                {blocks(p.queries), p.heads, attention.batch()}, {kThreads}, delta, grad_out, out, params);
+                {blocks(p.queries), p.heads, attention.batch()}, {kThreads}, delta, grad_out, out,
+                delta_params(grad_out, out));
   return delta;
 }
 

@@ -63,7 +63,7 @@ void check(const Tensor& weight, const Bags& bags, int64_t mode, const OptionalT
 }
 
 /// The table, or a copy, whose features lie next to each other.
-Tensor with_adjacent_features_of(const Tensor& weight) { return weight.stride(1) == 1 ? weight : weight.contiguous(); }
+Tensor dense_rows(const Tensor& weight) { return weight.stride(1) == 1 ? weight : weight.contiguous(); }
 
 BagParams parameters(const Tensor& weight, int64_t bags, int64_t indices, int64_t padding) {
   BagParams params{};
@@ -82,7 +82,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag(const Tensor& given_wei
                                                          int64_t padding) {
   const Bags given(given_indices, given_offsets);
   check(given_weight, given, mode, sample_weights, has_last_offset);
-  const Tensor weight = with_adjacent_features_of(given_weight);
+  const Tensor weight = dense_rows(given_weight);
   const Tensor &indices = given.indices, &offsets = given.offsets;
   const int64_t bags = offsets.size(0) - has_last_offset, features = weight.size(1);
   const Tensor out = at::empty({bags, features}, weight.options());
@@ -157,7 +157,7 @@ Tensor sample_weights_backward(const Tensor& grad, const Tensor& weight, const T
               "embedding_bag_backward: grad and weight must be matrices of one dtype and as many columns");
   const Bags bags(given_indices, given_offsets);
   const Tensor bag_of = bag_of_each(bags, known);
-  const Tensor out = at::empty({bags.indices.numel()}, grad.options()), table = with_adjacent_features_of(weight);
+  const Tensor out = at::empty({bags.indices.numel()}, grad.options()), table = dense_rows(weight);
   launch_groups(kernel("embedding_bag", "sample_weights_backward",
                        {metal_type(weight.scalar_type()), metal_type(bags.indices.scalar_type())}),
                 {uint64_t(out.numel())}, {kSimdWidth}, out, grad.contiguous(), table, bags.indices, bag_of,

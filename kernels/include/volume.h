@@ -17,8 +17,8 @@ struct Place {
   }
 };
 
-/// Pixel (x), channel (y) and image (z) of a thread. Threads run along the pixels, or along channels that lie next to each
-/// other.
+/// Pixel (x), channel (y) and image (z) of a thread. Threads run along the pixels, or along channels that lie next to
+/// each other.
 template <bool channels_last>
 uint3 element_of(uint3 thread_position) {
   return channels_last ? thread_position.yxz : thread_position;
@@ -36,7 +36,8 @@ inline long spatial_offset(constant VolumeLayout& layout, uint depth, uint heigh
 
 template <bool channels_last = false>
 long offset_of(constant VolumeLayout& layout, uint3 id, thread const Place& place) {
-  return plane_offset<channels_last>(layout, id) + spatial_offset(layout, place.position[0], place.position[1], place.position[2]);
+  return plane_offset<channels_last>(layout, id) +
+         spatial_offset(layout, place.position[0], place.position[1], place.position[2]);
 }
 
 }  // namespace torch_metal
