@@ -11,6 +11,7 @@ import torch
 from torch_metal import backends
 
 SAMPLE_SECONDS = 2e-4  # shorter calls are repeated within one sample
+MAX_REPEATS = 1024
 MIN_SAMPLES = 7
 MAX_SAMPLES = 101
 
@@ -60,7 +61,10 @@ def _nothing() -> None:
 def _repeats(call: Callable[[], object], finish: Callable[[], object]) -> int:
     for _ in range(2):  # compiles, allocates, faults pages in
         _seconds(call, 1, finish)
-    return max(1, min(1000, round(SAMPLE_SECONDS / _seconds(call, 1, finish))))
+    repeats = 1
+    while repeats < MAX_REPEATS and repeats * _seconds(call, repeats, finish) < SAMPLE_SECONDS:
+        repeats *= 2
+    return repeats
 
 
 def compare(

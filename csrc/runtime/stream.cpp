@@ -86,8 +86,9 @@ uint64_t Stream::flush() {
 
 bool Stream::is_idle() {
   const auto guard = lock();
+  commit();
   retire();
-  return !buffer_ && in_flight_.empty();
+  return in_flight_.empty();
 }
 
 bool Stream::has_completed(uint64_t number) {
@@ -190,7 +191,8 @@ void Stream::end_operation(const profiler::Operation* profiled) {
   ++operations_;
   if (profiled && operations_ == 1) profiler::record(*profiled, id_, buffer_);
   retire();
-  if (profiled || operations_ >= limits_.operations || bytes_ >= limits_.bytes || in_flight_.empty()) commit();
+  const bool ran_dry = in_flight_.empty() && (has_foreign_work_ || has(kWorthStarting));
+  if (profiled || has(limits_) || ran_dry) commit();
 }
 
 void Stream::open_buffer() {

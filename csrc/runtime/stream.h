@@ -1,7 +1,7 @@
 // A stream: a Metal command queue, the command buffer that is being filled, and those that are executing.
 //
-// Work is encoded and comes back at once. A command buffer is committed when it is full, when the queue has run dry,
-// or when someone waits. Command buffers of a stream are numbered 1, 2, ... and execute in that order.
+// Work is encoded and comes back at once. A command buffer is committed when it is full, when the queue has run dry and
+// there is enough to start with, or when someone waits. Command buffers of a stream are numbered 1, 2, ... and execute in that order.
 //
 // Buffers are untracked: Metal knows of no order that it is not told of. Dispatches of an encoder run at once unless a
 // barrier is between them; encoders follow each other by a fence; what a framework encodes, by an event.
@@ -43,7 +43,7 @@ class Stream {
 
   /// Commits the open command buffer. Returns the number of the last one committed.
   uint64_t flush();
-  /// True if nothing is encoded or executing.
+  /// True if all that was encoded is done. Commits the open command buffer, so that who keeps asking is told so one day.
   bool is_idle();
   bool has_completed(uint64_t number);
   void wait_for(uint64_t number);
@@ -78,6 +78,7 @@ class Stream {
   void open_encoder();
   void order_by_event();
   void close_encoder();
+  bool has(const BatchLimits& work) const { return operations_ >= work.operations || bytes_ >= work.bytes; }
   void commit();
   void retire();
 
