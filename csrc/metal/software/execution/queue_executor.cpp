@@ -9,7 +9,7 @@ namespace metal_software {
 
 void QueueExecutor::enqueue(Submission& submission) {
   NS::detail::retain(submission.command_buffer);
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto lock = lock_soon(mutex_);
   submission.status.store(MTL::CommandBufferStatusEnqueued, std::memory_order_release);
   order_.push_back(&submission);
 }
@@ -17,7 +17,7 @@ void QueueExecutor::enqueue(Submission& submission) {
 void QueueExecutor::commit(Submission& submission) {
   if (submission.status.load(std::memory_order_relaxed) == MTL::CommandBufferStatusNotEnqueued) enqueue(submission);
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto lock = lock_soon(mutex_);
     ++in_flight_;
     submission.status.store(MTL::CommandBufferStatusCommitted, std::memory_order_release);
     if (!started_) start_worker();
@@ -39,7 +39,7 @@ void QueueExecutor::wait_for_room(size_t limit) {
   NS::SharedPtr<MTL::CommandBuffer> middle;
   Submission* submission;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto lock = lock_soon(mutex_);
     if (in_flight_ < limit) return;
     submission = middle_in_flight();
     middle = NS::RetainPtr(submission->command_buffer);
@@ -83,7 +83,7 @@ void QueueExecutor::work() {
 
 // The next submission if nobody is executing; the caller must run() it.
 Submission* QueueExecutor::take() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto lock = lock_soon(mutex_);
   if (!runnable()) return nullptr;
   executing_ = order_.front();
   order_.pop_front();
@@ -95,7 +95,7 @@ void QueueExecutor::run(Submission& submission) {
   submission.execute();
   bool more;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto lock = lock_soon(mutex_);
     executing_ = nullptr;
     --in_flight_;
     more = runnable();

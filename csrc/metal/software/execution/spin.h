@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <mutex>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -32,6 +33,17 @@ bool spin_until(const Predicate& done) {
     }
   } while (now_ns() < deadline);
   return false;
+}
+
+/// Locks a mutex that nobody holds for long: who falls asleep over it is late by more than it is held.
+inline std::unique_lock<std::mutex> lock_soon(std::mutex& mutex) {
+  std::unique_lock<std::mutex> lock(mutex, std::try_to_lock);
+  for (int i = 0; i < 64 && !lock.owns_lock(); ++i) {
+    cpu_relax();
+    lock.try_lock();
+  }
+  if (!lock.owns_lock()) lock.lock();
+  return lock;
 }
 
 }  // namespace metal_software
