@@ -27,21 +27,23 @@ class Arena {
 
   void clear() {
     blocks_.clear();
-    next_ = nullptr;
-    available_ = 0;
+    next_ = first_;
+    available_ = sizeof first_;
   }
 
  private:
   void grow(size_t bytes) {
-    const size_t size = std::max<size_t>(bytes, blocks_.empty() ? 2 << 10 : 16 << 10);
+    const size_t size = std::max<size_t>(bytes, 16 << 10);
     blocks_.emplace_back(new std::byte[size]);
     next_ = blocks_.back().get();
     available_ = size;
   }
 
+  // Enough for most command buffers. Who executes one is seldom who made it, and frees what it has to slowly.
+  alignas(16) std::byte first_[4 << 10];
   std::vector<std::unique_ptr<std::byte[]>> blocks_;
-  std::byte* next_ = nullptr;
-  size_t available_ = 0;
+  std::byte* next_ = first_;
+  size_t available_ = sizeof first_;
 };
 
 }  // namespace metal_software

@@ -31,7 +31,9 @@ void run_dispatch(const Dispatch& dispatch) {
 }  // namespace
 
 References::References(bool retain)
-    : retains_(retain), id_(g_next_reference_id.fetch_add(1, std::memory_order_relaxed)) {}
+    : retains_(retain), id_(g_next_reference_id.fetch_add(1, std::memory_order_relaxed)) {
+  objects_.reserve(16);
+}
 
 void References::add(const NS::Object* object, std::atomic<uint64_t>& retained_by) {
   // Another command buffer may change the mark meanwhile; the worst that follows is a second reference.
