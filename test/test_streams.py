@@ -1,5 +1,8 @@
 """Streams: separate queues, current stream, ordering."""
 
+import time
+
+import pytest
 import torch
 
 from test.slow_kernel import run_slowly
@@ -34,6 +37,20 @@ def test_query_tells_whether_work_is_left(device):
     stream.synchronize()
     assert stream.query()
     assert x[0].item() == 2
+
+
+@pytest.mark.parametrize("operations", [1, 7])
+def test_who_keeps_asking_a_stream_is_told_when_it_is_done(device, operations):
+    stream, x = torch.metal.Stream(), torch.zeros(64, device=device)
+    torch.metal.synchronize()
+    with stream:
+        run_slowly(x, steps=100_000)
+        for _ in range(operations):  # encoded while the kernel runs
+            x += 1
+    deadline = time.monotonic() + 30
+    while not stream.query():
+        assert time.monotonic() < deadline, "the stream is never done"
+    assert x[0].item() == 2 + operations
 
 
 def test_wait_stream_orders_work_of_two_streams(device):

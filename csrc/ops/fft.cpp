@@ -70,7 +70,24 @@ struct Transform {
 
 constexpr Extent kThreadgroup{64};
 
-void transform(const Transform& t, const Tensor& in, const Tensor& out);
+/// The roots of unity that one call has made: dimensions of one size share them.
+class Tables {
+ public:
+  /// `columns` times `size` complex numbers, which `fill` computes the first time.
+  template <class Fill>
+  Tensor get(uint32_t size, size_t columns, const Tensor& like, Fill fill) {
+    for (const Tensor& table : tables_)
+      if (table.size(0) == size && table.size(1) == int64_t(columns)) return table;
+    tables_.push_back(at::empty({size, int64_t(columns)}, like.options().dtype(at::kComplexFloat)));
+    fill(tables_.back());
+    return tables_.back();
+  }
+
+ private:
+  c10::SmallVector<Tensor, 2> tables_;
+};
+
+void transform(const Transform& t, const Tensor& in, const Tensor& out, Tables& tables);
 
 std::string_view half_of(const FftEnds& ends, uint32_t size) {
   return ends.in_size < size ? "Half::in" : ends.out_size < size ? "Half::out" : "Half::none";
@@ -80,7 +97,7 @@ bool has_short_rows(const Transform& t) {
   return t.inner == 1 && t.size >= kShortestRow && t.size <= kLongestRow;
 }
 
-void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& out) {
+void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& out, Tables& tables) {
   // A radix that leaves a butterfly for each lane, or nearly so.
   const std::vector<uint32_t> radices = radices_of(t.size, std::clamp(t.size / kSimdWidth, 4u, 8u));
   std::vector<std::string> numbers{std::to_string(t.size)};
@@ -90,8 +107,9 @@ void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& ou
                                           half_of(t.ends, t.size)};
   arguments.insert(arguments.end(), shape.begin(), shape.end());
 
-  const Tensor table = at::empty({int64_t(t.size), int64_t(radices.size())}, in.options().dtype(at::kComplexFloat));
-  launch_threads(kernel("fft", "fft_row_twiddles", shape), {t.size}, kThreadgroup, table);
+  const Tensor table = tables.get(t.size, radices.size(), in, [&](const Tensor& twiddles) {
+    launch_threads(kernel("fft", "fft_row_twiddles", shape), {t.size}, kThreadgroup, twiddles);
+  });
   const Kernel& rows = kernel("fft", "fft_rows", arguments);
   for_each_group_range(t.outer, kSimdWidth, [&](uint64_t first, uint64_t count) {
     launch_groups(rows, {count}, {kSimdWidth}, elements_from(out, first * t.ends.out_size),
@@ -99,9 +117,11 @@ void transform_short_rows(const Transform& t, const Tensor& in, const Tensor& ou
   });
 }
 
-void stockham(const Transform& t, const std::vector<uint32_t>& radices, const Tensor& in, const Tensor& out) {
-  const Tensor roots = at::empty({t.size}, in.options().dtype(at::kComplexFloat));
-  launch_threads(kernel("fft", "fft_roots"), {t.size}, kThreadgroup, roots, t.size);
+void stockham(const Transform& t, const std::vector<uint32_t>& radices, const Tensor& in, const Tensor& out,
+              Tables& tables) {
+  const Tensor roots = tables.get(t.size, 1, in, [&](const Tensor& table) {
+    launch_threads(kernel("fft", "fft_roots"), {t.size}, kThreadgroup, table, t.size);
+  });
   FftPass pass{t.size, t.inner, {}, {}};
   Tensor current = in;
   uint32_t done = 1;
@@ -124,35 +144,35 @@ void stockham(const Transform& t, const std::vector<uint32_t>& radices, const Te
   }
 }
 
-void bluestein(const Transform& t, const Tensor& in, const Tensor& out) {
+void bluestein(const Transform& t, const Tensor& in, const Tensor& out, Tables& tables) {
   const Transform padded = t.resized(padded_size(2 * uint64_t{t.size} - 1));
   const ChirpParams params{t.size, padded.size, Divisor::of(t.inner), t.ends};
   Transform filter_transform = padded;
   filter_transform.outer = filter_transform.inner = 1;
   const Tensor filter = filter_transform.empty(in), filter_spectrum = filter_transform.empty(in);
   launch_threads(kernel("fft", "chirp_filter"), {padded.size}, kThreadgroup, filter, params);
-  transform(filter_transform, filter, filter_spectrum);
+  transform(filter_transform, filter, filter_spectrum, tables);
 
   const Tensor data = padded.empty(in), spectrum = padded.empty(in);
   launch_threads(kernel("fft", "chirp_in", {metal_type(in.scalar_type())}), t.threads(padded.size), kThreadgroup, data,
                  in, params);
-  transform(padded, data, spectrum);
+  transform(padded, data, spectrum, tables);
   launch_threads(kernel("fft", "chirp_convolve"), t.threads(padded.size), kThreadgroup, spectrum, filter_spectrum,
                  params);
   Transform inverse = padded;
   inverse.ends.conjugate_in = inverse.ends.conjugate_out = true;
   inverse.ends.scale = static_cast<float>(1.0 / padded.size);
-  transform(inverse, spectrum, data);
+  transform(inverse, spectrum, data, tables);
   launch_threads(kernel("fft", "chirp_out", {metal_type(out.scalar_type())}), t.threads(t.size), kThreadgroup, out,
                  data, params);
 }
 
-void transform(const Transform& t, const Tensor& in, const Tensor& out) {
+void transform(const Transform& t, const Tensor& in, const Tensor& out, Tables& tables) {
   // Columns go over memory once for each radix: the fewest passes are the fastest.
   const std::vector<uint32_t> radices = radices_of(t.size, t.inner > 1 ? 16 : 8);
-  if (radices.empty()) return bluestein(t, in, out);
-  if (has_short_rows(t)) return transform_short_rows(t, in, out);
-  stockham(t, radices, in, out);
+  if (radices.empty()) return bluestein(t, in, out, tables);
+  if (has_short_rows(t)) return transform_short_rows(t, in, out, tables);
+  stockham(t, radices, in, out, tables);
 }
 
 /// What becomes of a dimension.
@@ -164,7 +184,7 @@ struct Dimension {
   double scale;
 };
 
-Tensor transform_dimension(const Tensor& self, const Dimension& d, at::ScalarType dtype) {
+Tensor transform_dimension(const Tensor& self, const Dimension& d, at::ScalarType dtype, Tables& tables) {
   const Tensor in = self.contiguous();
   at::DimVector sizes(in.sizes());
   sizes[d.dim] = d.out_size;
@@ -176,7 +196,8 @@ Tensor transform_dimension(const Tensor& self, const Dimension& d, at::ScalarTyp
                               " elements in the dimensions after it is too large");
   const FftEnds ends{static_cast<uint32_t>(in.size(d.dim)), static_cast<uint32_t>(d.out_size), d.inverse, d.inverse,
                      static_cast<float>(d.scale)};
-  transform({static_cast<uint32_t>(d.size), static_cast<uint64_t>(outer), static_cast<uint32_t>(inner), ends}, in, out);
+  transform({static_cast<uint32_t>(d.size), static_cast<uint64_t>(outer), static_cast<uint32_t>(inner), ends}, in, out,
+            tables);
   return out;
 }
 
@@ -197,7 +218,7 @@ void check_complex(const Tensor& self) {
                               self.scalar_type());
 }
 
-Tensor c2c(const Tensor& self, IntArrayRef dims, int64_t normalization, bool forward) {
+Tensor complex_transform(const Tensor& self, IntArrayRef dims, int64_t normalization, bool forward, Tables& tables) {
   check_complex(self);
   if (dims.empty() || self.numel() == 0) return self.clone(at::MemoryFormat::Contiguous);
   Tensor result = self;
@@ -206,9 +227,14 @@ Tensor c2c(const Tensor& self, IntArrayRef dims, int64_t normalization, bool for
     const double scale = last ? scale_of(normalization, self.sizes(), dims) : 1;
     const int64_t size = self.size(dims[i]);
     result = transform_dimension(result, {dims[i], size, size, !forward, scale},
-                                 last ? self.scalar_type() : at::kComplexFloat);
+                                 last ? self.scalar_type() : at::kComplexFloat, tables);
   }
   return result;
+}
+
+Tensor c2c(const Tensor& self, IntArrayRef dims, int64_t normalization, bool forward) {
+  Tables tables;
+  return complex_transform(self, dims, normalization, forward, tables);
 }
 
 /// The last dimension first: its half is what the others have to transform.
@@ -222,11 +248,12 @@ Tensor r2c(const Tensor& self, IntArrayRef dims, int64_t normalization, bool one
   if (self.numel() == 0) return at::empty(sizes, self.options().dtype(dtype));
   const double scale = scale_of(normalization, self.sizes(), dims);
   Tensor result = self;
+  Tables tables;
   for (size_t i = dims.size(); i-- > 0;) {
     const bool is_real = i + 1 == dims.size(), last = i == 0;
     const int64_t n = self.size(dims[i]);
     result = transform_dimension(result, {dims[i], n, is_real ? kept : n, false, last ? scale : 1},
-                                 last ? dtype : at::kComplexFloat);
+                                 last ? dtype : at::kComplexFloat, tables);
   }
   return result;
 }
@@ -237,10 +264,12 @@ Tensor c2r(const Tensor& self, IntArrayRef dims, int64_t normalization, int64_t 
   sizes[dims.back()] = last_size;
   const auto dtype = c10::toRealValueType(self.scalar_type());
   if (self.numel() == 0 || last_size == 0) return at::empty(sizes, self.options().dtype(dtype));
-  const Tensor half = c2c(self, dims.slice(0, dims.size() - 1), /*normalization=*/0, /*forward=*/false)
-                          .narrow(dims.back(), 0, last_size / 2 + 1);
+  Tables tables;
+  const Tensor others = complex_transform(self, dims.slice(0, dims.size() - 1), /*normalization=*/0,
+                                          /*forward=*/false, tables);
+  const Tensor half = others.narrow(dims.back(), 0, last_size / 2 + 1);
   return transform_dimension(half, {dims.back(), last_size, last_size, true, scale_of(normalization, sizes, dims)},
-                             dtype);
+                             dtype, tables);
 }
 
 /// The out= form of a function above.
