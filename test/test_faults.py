@@ -230,6 +230,7 @@ def test_memory_is_freed_where_a_graph_is_last_and_no_encoder_can_be_made():
     x, busy, other = sample(40, 40), torch.ones(1, device="metal"), torch.metal.Stream()
     on_metal = x.to("metal")
     run_slowly(busy, steps=5_000_000)  # so that what follows is not committed at once
+    assert not torch.metal.current_stream().query()
     product = product_by("mps_graph")(on_metal)
     used_elsewhere = torch.empty(8, device="metal")
     used_elsewhere.record_stream(other)

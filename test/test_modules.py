@@ -19,6 +19,7 @@ from torch.testing._internal.common_modules import ModuleErrorEnum, module_db, m
 from torch.testing._internal.common_utils import TestCase
 from torch.utils._pytree import tree_map
 
+from test.known_failures import units_allowed
 from test.opinfo import modules as uses
 from test.opinfo.choice import chosen
 from test.opinfo.closeness import assert_as_exact_as_the_cpu, assert_rounded_few_times
@@ -90,9 +91,10 @@ def refuses_too(cpu_error: RuntimeError, function) -> bool:
     return False
 
 
-def assert_agrees(use, module, args, kwargs):
+def assert_agrees(use, units, module, args, kwargs):
     """use(module, args, kwargs) has on metal the result that it has on the CPU, or else the same error. Where only the
-    CPU knows no half precision, metal has what the CPU has in float64, but for some rounding."""
+    CPU knows no half precision, metal has what the CPU has in float64, but for some rounding. ``units``: of
+    assert_as_exact_as_the_cpu."""
 
     def run(device, wider=False):
         return use(moved_module(module, device, wider), moved(args, device, wider), moved(kwargs, device, wider))
@@ -111,7 +113,7 @@ def assert_agrees(use, module, args, kwargs):
     if expected is None:
         assert_rounded_few_times(actual, run("cpu", wider=True))
         return
-    assert_as_exact_as_the_cpu(actual, expected, lambda: run("cpu", wider=True))
+    assert_as_exact_as_the_cpu(actual, expected, lambda: run("cpu", wider=True), units)
     if use is uses.channels_last:
         lost = [found for a, e in zip(actual, expected) for found in uses.lost_formats(module, a[0], e[0])]
         assert not lost, "; ".join(lost)
@@ -120,8 +122,9 @@ def assert_agrees(use, module, args, kwargs):
 class TestModules(TestCase):
     def check(self, use, info, dtype, training, requires_grad=True, most=MOST) -> None:
         error = ""
+        units = units_allowed(use.__name__, info.name, dtype_name(dtype))
         for i, case in enumerate(itertools.islice(cases(info, dtype, training, requires_grad), most)):
-            found = error_of(assert_agrees, use, *case)
+            found = error_of(assert_agrees, use, units, *case)
             error = error or (found and f"input {i}: {found}")
         settle(self, use.__name__, info.name, dtype_name(dtype), error)
 

@@ -1,5 +1,6 @@
 """When a result of metal counts as right."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -12,11 +13,13 @@ WIDER = {
 }
 
 
-def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object]) -> None:
+def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object], units: int = 0) -> None:
     """Trees of CPU tensors and numbers: metal's result, the CPU's, and a function that computes it in wider types.
 
     Right is what torch.testing.assert_close accepts with its own tolerances, or else what is as close to the wider
-    result as the CPU's own. Shapes, dtypes and everything that is not rounded must be the same.
+    result as the CPU's own; with ``units``, also what is off by at most so many in the last place of the largest element
+    of all results, or four times what the CPU is off by in any of them. Shapes, dtypes and everything that is not rounded
+    must be the same.
     """
     actual, expected = _leaves(actual), _leaves(expected)
     assert len(actual) == len(expected), f"{len(actual)} results, the CPU has {len(expected)}"
@@ -31,7 +34,7 @@ def assert_as_exact_as_the_cpu(actual, expected, reference: Callable[[], object]
             if a.shape != e.shape or a.dtype != e.dtype or not (a.dtype.is_floating_point or a.dtype.is_complex):
                 raise
             precise = precise if precise is not None else _leaves(reference())
-            if not _is_as_exact(a, e, precise[i]):
+            if not _is_as_exact(a, e, precise[i]) and not (units and _are_as_exact(actual, expected, precise, units)):
                 raise
 
 
@@ -73,6 +76,19 @@ def _error(value: torch.Tensor, reference: torch.Tensor, dtype: torch.dtype) -> 
     overflows = value.isinf() & (value == _widened(reference.to(dtype)))
     same = (value == reference) | (value.isnan() & reference.isnan()) | overflows
     return torch.where(same, 0.0, (value - reference).abs())
+
+
+def _are_as_exact(actual: list, expected: list, reference: list, units: int) -> bool:
+    """The same for all results of a call together, whose sums may cancel in one of them alone."""
+    tensors = [t for t in zip(actual, expected, reference) if isinstance(t[0], torch.Tensor) and t[0].numel()]
+    unit = max(torch.finfo(a.dtype).eps for a, _, _ in tensors)
+    size, error, cpu_error = 0.0, 0.0, 0.0
+    for a, e, r in tensors:
+        dtype, a, e, r = a.dtype, _widened(a), _widened(e), _widened(r)
+        size = max(size, torch.where(r.isfinite(), r.abs(), 0.0).max().item())
+        error = max(error, _error(a, r, dtype).max().item())
+        cpu_error = max(cpu_error, _error(e, r, dtype).max().item())
+    return math.isfinite(error) and error <= max(4 * cpu_error, units * unit * size)
 
 
 def _is_as_exact(actual: torch.Tensor, expected: torch.Tensor, reference: torch.Tensor) -> bool:

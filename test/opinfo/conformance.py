@@ -16,6 +16,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_map
 
 import torch_metal
+from test.known_failures import units_allowed
 from test.opinfo import promises, variants
 from test.opinfo.closeness import WIDER, assert_as_exact_as_the_cpu
 
@@ -114,31 +115,32 @@ def check_pair(op, dtype: torch.dtype, names=("forward", "backward"), samples: i
         warnings.simplefilter("ignore")
         for name in names:
             if VARIANTS[name].applies(op, dtype):
-                outcome.errors[name] = _first_error(op, dtype, VARIANTS[name], samples, outcome)
+                units = units_allowed(name, outcome.op, outcome.dtype)
+                outcome.errors[name] = _first_error(op, dtype, VARIANTS[name], samples, units, outcome)
     return outcome
 
 
-def _first_error(op, dtype, variant: Variant, samples: int | None, outcome: Outcome) -> str:
+def _first_error(op, dtype, variant: Variant, samples: int | None, units: int, outcome: Outcome) -> str:
     torch.manual_seed(0)
     inputs = op.sample_inputs("cpu", dtype, requires_grad=variant.with_gradients)
     for i, sample in enumerate(itertools.islice(inputs, samples)):
         if variant.with_gradients and promises.leaves_ties_open(name_of(op), sample):
             sample = promises.without_ties(sample)
         try:
-            _check(op, variant.function, sample, outcome)
+            _check(op, variant.function, sample, units, outcome)
         except Exception as error:
             return f"sample {i}: {type(error).__name__}: {error}"[:1000]
     return ""
 
 
-def _check(op, function, sample, outcome: Outcome) -> None:
+def _check(op, function, sample, units: int, outcome: Outcome) -> None:
     """function(op, sample) on metal is what it is on the CPU; if the CPU refuses the sample, so must metal, except where
     the CPU only has no kernel in that dtype: metal's result is then held against the CPU's in wider types."""
     precise = promises.with_accumulation_in(None, sample)
     sample = promises.with_accumulation_in(torch.float32, sample)
     refusal = None
     try:
-        expected = function(op, moved(sample, "cpu"))
+        expected = function(promises.on_the_cpu(name_of(op), op), moved(sample, "cpu"))
     except Exception as cpu_error:
         refusal = cpu_error
     on_metal = moved_to_metal(op, sample)
@@ -165,7 +167,7 @@ def _check(op, function, sample, outcome: Outcome) -> None:
     if name_of(op) in promises.FLOAT32_STATISTICS:
         wide = function(op, moved(sample, "cpu", _FLOAT32))
         expected = promises.with_float32_statistics(actual, expected, wide)
-    assert_as_exact_as_the_cpu(actual, expected, lambda: _in_wider_types(function, op, precise))
+    assert_as_exact_as_the_cpu(actual, expected, lambda: _in_wider_types(function, op, precise), units)
 
 
 def _in_wider_types(function, op, sample):

@@ -21,6 +21,25 @@ FLOAT32_STATISTICS = {"native_layer_norm", "native_batch_norm", "_native_batch_n
 _HALF = (torch.float16, torch.bfloat16)
 
 
+def _scaled_mm(a, b, scale_a, scale_b, bias=None, scale_result=None, out_dtype=None, use_fast_accum=False, *, out=None):
+    """Scales are numbers, as in all samples."""
+    dtype = out_dtype or (out.dtype if out is not None else a.dtype)
+    exact = (a.double() @ b.double()) * scale_a.double() * scale_b.double()
+    if bias is not None:
+        exact = exact + bias.double()
+    result = exact.float().to(dtype)
+    return result if out is None else out.resize_(result.shape).copy_(result)
+
+
+#: What OpInfos compute, where the CPU's result depends on which CPU it is.
+_EXACT = {"torch._scaled_mm": _scaled_mm}
+
+
+def on_the_cpu(name: str, op):
+    """What to compare metal with: the OpInfo, or a function in its place."""
+    return _EXACT.get(name, op)
+
+
 def with_accumulation_in(dtype, sample):
     """The sample with its way of summing named, in the dtype or its inputs' own for None, where PyTorch chooses one by
     the kind of device."""
