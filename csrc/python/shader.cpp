@@ -164,6 +164,7 @@ void launch(const ShaderCall& call) {
   const OperatorScope scope(kernel.name.c_str());
   const BufferRange errors = reports_errors ? error_buffer() : BufferRange{};
   detail::Dispatch dispatch(kernel);
+  dispatch.may_take_long();
   for (const ShaderArgument& argument : call.arguments) {
     if (const auto* tensor = std::get_if<at::Tensor>(&argument)) {
       dispatch.bind(*tensor);

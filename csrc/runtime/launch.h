@@ -83,6 +83,8 @@ class Dispatch {
     bind_bytes(&value, sizeof(T));
   }
   void bind_bytes(const void* data, size_t size);
+  /// Nobody knows how long the kernel runs: a device that is idle starts with it at once.
+  void may_take_long() { stream_.add_work(kWorthStarting.bytes); }
   void threads(Extent grid, Extent threadgroup);
   void groups(Extent grid, Extent threadgroup);
 

@@ -68,6 +68,8 @@ class Stream {
   void order(c10::ArrayRef<Access> accesses);
   /// The same for what encodes itself: the command buffer, in which no encoder is open.
   MTL::CommandBuffer* command_buffer();
+  /// Counts the operation as so many bytes more, where what is bound to it does not tell what it does.
+  void add_work(uint64_t bytes) { bytes_ += bytes; }
   void end_operation(const profiler::Operation* profiled = nullptr);
   const MTL::Buffer* error_buffer(const char* operator_name) { return errors_.for_operator(operator_name); }
 
