@@ -1,4 +1,4 @@
-// LU factorisation of narrow panels, and row interchanges.
+// LU factorisation of small matrices and narrow panels, and row interchanges.
 #include <c10/metal/error.h>
 #include <metal_stdlib>
 
@@ -97,6 +97,65 @@ kernel void factor_panel(device T* a [[buffer(0)]], device int* pivots [[buffer(
     }
     threadgroup_barrier(mem_flags::mem_device);
   }
+}
+
+/// Of the rows that are left of a small matrix, as `meet` of its lanes finds it.
+struct PivotRow {
+  float value;
+  uint at;  ///< place * 64 + row
+
+  void meet(float v, uint other) {
+    if (v > value || (v == value && other < at)) {
+      value = v;
+      at = other;
+    }
+  }
+};
+
+/// Panels of at most `width` rows and columns, several to a SIMD-group: a lane has a row in its registers, each panel has
+/// `width` lanes. Rows stay where they are until all is done; a row's place is where it will go.
+template <class T, int width>
+kernel void factor_small(device T* a [[buffer(0)]], device int* pivots [[buffer(1)]], device int* info [[buffer(2)]],
+                         constant LuParams& params [[buffer(3)]], uint thread_index [[thread_position_in_grid]],
+                         ushort lane [[thread_index_in_simdgroup]]) {
+  const uint row = thread_index % width, batch = thread_index / width;
+  const uint rows = params.rows, columns = params.columns, steps = min(rows, columns);
+  a += batch * params.a.batch;
+  T values[width];
+  for (uint c = 0; c < width; ++c)
+    values[c] = row < rows && c < columns ? a[row * params.a.row + c * params.a.column] : T(0);
+
+  uint place = row, interchange = 0, zero_pivot = 0;
+#pragma unroll
+  for (uint j = 0; j < width; ++j) {
+    if (j >= steps) continue;
+    const bool here = place == j, left = row < rows && place >= j;
+    float value = left ? magnitude(values[j]) : -3;
+    if (isnan(value)) value = here ? -1 : -2;  // the first, where there is NaN alone
+    if (!params.pivoting) value = here ? 1 : -3;
+    PivotRow pivot{value, place * 64 + row};
+    for (ushort mask = width / 2; mask > 0; mask /= 2)
+      pivot.meet(simd_shuffle_xor(pivot.value, mask), simd_shuffle_xor(pivot.at, mask));
+    const uint pivot_place = pivot.at / 64, pivot_row = pivot.at % 64;
+    place = row == pivot_row ? j : here ? pivot_place : place;
+    if (row == j) interchange = pivot_place;
+
+    const ushort pivot_lane = lane - row + pivot_row;
+    const T top = simd_shuffle(values[j], pivot_lane);
+    const bool singular = !math::nonzero(top), below = row < rows && place > j;
+    if (singular && zero_pivot == 0) zero_pivot = params.start + j + 1;
+    if (below && !singular) values[j] = math::div(values[j], top);
+    for (uint c = j + 1; c < width; ++c) {
+      const T above = simd_shuffle(values[c], pivot_lane);
+      if (below) values[c] -= math::mul(values[j], above);
+    }
+  }
+
+  simdgroup_barrier(mem_flags::mem_device);  // all rows are read
+  for (uint c = 0; c < width; ++c)
+    if (row < rows && c < columns) a[place * params.a.row + c * params.a.column] = values[c];
+  if (row < steps) pivots[batch * params.pivots + params.start + row] = int(params.start + interchange + 1);
+  if (row == 0 && zero_pivot != 0 && info[batch] == 0) info[batch] = int(zero_pivot);
 }
 
 /// One thread for each column of each matrix.

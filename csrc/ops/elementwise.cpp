@@ -158,7 +158,8 @@ Extent threadgroup_of(const Extent& grid) {
     const uint64_t x = std::min((grid.x + 31) / 32 * 32, kThreads);
     return {x, grid.x % 32 == 0 ? std::min(grid.y, kThreads / x) : 1, 1};
   }
-  return {grid.x, std::min(grid.y, kThreads / grid.x), 1};
+  const uint64_t y = std::min(grid.y, kThreads / grid.x);
+  return {grid.x, y, y == grid.y ? std::min(grid.z, kThreads / (grid.x * y)) : 1};
 }
 
 ScalarValue scalar_value(const at::Scalar& number) {

@@ -5,6 +5,8 @@
 #include <ATen/native/TransposeType.h>
 
 #include <algorithm>
+#include <bit>
+#include <string>
 
 #include "lu_params.h"
 #include "ops/iteration.h"
@@ -47,9 +49,16 @@ class LuFactorisation {
     const LuParams params{static_cast<uint32_t>(a.size(1)), static_cast<uint32_t>(a.size(2)),
                           static_cast<uint32_t>(start),     static_cast<uint32_t>(pivots_.size(1)),
                           pivoting_,                        matrix_layout(a)};
+    if (a.size(1) <= kSimdWidth && a.size(2) <= kSimdWidth) return factor_small(a, params);
     const uint64_t threads = std::clamp<uint64_t>(a.size(1) / 4 / 32 * 32, 32, 256);
     launch_groups(kernel("lu", "factor_panel", {metal_type(a.scalar_type())}), {uint64_t(a.size(0))}, {threads}, a,
                   pivots_, info_, params);
+  }
+
+  void factor_small(const Tensor& a, const LuParams& params) const {
+    const uint64_t width = std::bit_ceil(std::max({params.rows, params.columns, 4u}));
+    launch_threads(kernel("lu", "factor_small", {metal_type(a.scalar_type()), std::to_string(width)}),
+                   {a.size(0) * width}, {4 * kSimdWidth}, a, pivots_, info_, params);
   }
 
   void swap_rows(const Tensor& a, int64_t start, int64_t count) const {
