@@ -5,6 +5,10 @@
 #include <ATen/ops/cholesky_native.h>
 #include <ATen/ops/eye.h>
 
+#include <algorithm>
+#include <bit>
+#include <string>
+
 #include "cholesky_params.h"
 #include "ops/matmul.h"
 #include "ops/structured.h"
@@ -35,8 +39,9 @@ void factor_(const Tensor& a, const Tensor& info, int64_t start = 0) {
   const int64_t n = a.size(1);
   if (n <= kLinalgBlock) {
     const CholeskyParams params{static_cast<uint32_t>(n), static_cast<uint32_t>(start), matrix_layout(a)};
-    const Kernel& factor = kernel("cholesky", "factor_block", {metal_type(a.scalar_type())});
-    return launch_groups(factor, {uint64_t(a.size(0))}, {kSimdWidth}, a, info, params);
+    const uint64_t width = std::bit_ceil(std::max<uint64_t>(n, 4));
+    const Kernel& factor = kernel("cholesky", "factor_block", {metal_type(a.scalar_type()), std::to_string(width)});
+    return launch_threads(factor, {a.size(0) * width}, {4 * kSimdWidth}, a, info, params);
   }
   const int64_t half = split_point(n), rest = n - half;
   const Tensor a11 = a.narrow(1, 0, half).narrow(2, 0, half), a21 = a.narrow(1, half, rest).narrow(2, 0, half),
@@ -55,10 +60,12 @@ void cholesky(const Tensor& input, const Tensor& info, bool upper) {
   // a = u^H u, transposed, is a^T = u^T (u^T)^H.
   const Tensor matrices = flat_batch(input);
   factor_(upper ? matrices.mT() : matrices, codes.view(-1));
-  if (upper) {
-    input.triu_();
-  } else {
-    input.tril_();
+  if (matrices.size(1) > kLinalgBlock) {  // products have written to the other triangle
+    if (upper) {
+      input.triu_();
+    } else {
+      input.tril_();
+    }
   }
   info.copy_(codes);
 }
