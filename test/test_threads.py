@@ -1,8 +1,10 @@
 """Several Python threads use the device at once, and order holds between asynchronous work and reads."""
 
+import os
 import threading
 import time
 
+import pytest
 import torch
 
 import torch_metal
@@ -95,3 +97,38 @@ def test_other_threads_run_while_one_waits_for_the_device(device):
     done.set()
     thread.join()
     assert any(start + 0.3 * (end - start) < at < start + 0.7 * (end - start) for at in seen)
+
+
+# Each threadgroup counts itself in and looks for a while whether another is at work.
+MEETING = """
+#include <metal_stdlib>
+using namespace metal;
+kernel void meet(device atomic_uint* present [[buffer(0)]], device uint* met [[buffer(1)]],
+                 uint group [[threadgroup_position_in_grid]], uint thread_index [[thread_index_in_threadgroup]]) {
+  if (thread_index != 0) return;
+  atomic_fetch_add_explicit(present, 1, memory_order_relaxed);
+  bool seen = false;
+  for (uint i = 0; i < 2000000 && !seen; ++i) seen = atomic_load_explicit(present, memory_order_relaxed) > 1;
+  met[group] = seen;
+  atomic_fetch_sub_explicit(present, 1, memory_order_relaxed);
+}
+"""
+
+
+@pytest.mark.software
+def test_the_number_of_threads_may_be_changed_while_the_device_is_in_use(device):
+    meet = torch_metal.compile_shader(MEETING).meet
+
+    def do_threadgroups_meet(threads):
+        torch.set_num_threads(threads)
+        present, met = (torch.zeros(n, dtype=torch.int32, device=device) for n in (1, 64))
+        meet(present, met, threads=64 * 32, group_size=32)
+        while not torch.metal.current_stream().query():
+            os.sched_yield()  # who waits would do the work; this leaves it to the device's own thread
+        return met.sum().item() > 0
+
+    before = torch.get_num_threads()
+    try:
+        assert [do_threadgroups_meet(threads) for threads in (1, 2, 1, 2)] == [False, True, False, True]
+    finally:
+        torch.set_num_threads(before)

@@ -1,6 +1,9 @@
 // Lends PyTorch's intra-operator threads to the device, so that one pool works on the cores and not two.
 // at::parallel_for is serial where OpenMP is not compiled in: there the device keeps to threads of its own.
 #include <ATen/Parallel.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #include "metal/host_threads.h"
 
@@ -15,7 +18,8 @@ void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t
 }
 
 #ifdef _OPENMP
-const bool lent = (set_host_threads({&thread_count, &parallel_for}), true);
+// torch.set_num_threads() is about the thread that calls it, and those that start later.
+const bool lent = (set_host_threads({&thread_count, &parallel_for, &omp_set_num_threads}), true);
 #endif
 
 }  // namespace

@@ -278,7 +278,8 @@ TEST(grids_run_on_the_threads_that_are_lent) {
       {[] { return 3; }, [](int64_t count, int64_t, const std::function<void(int64_t, int64_t)>& body) {
          ++loops;
          for (int64_t i = count; i > 0; --i) body(i - 1, i);
-       }});
+       },
+       [](int) {}});
   const auto out = zeros(4 << 20);
   const auto queue = new_queue();
   metal_test::run(queue.get(), [&](MTL::ComputeCommandEncoder* encoder) {

@@ -16,7 +16,7 @@ void pool_parallel_for(int64_t count, int64_t grain, const std::function<void(in
   ThreadPool::shared().parallel_for(count, grain, body);
 }
 
-torch_metal::HostThreads g_threads{pool_thread_count, pool_parallel_for};
+torch_metal::HostThreads g_threads{pool_thread_count, pool_parallel_for, [](int) {}};
 std::atomic<bool> g_forked{false};
 
 }  // namespace

@@ -15,6 +15,7 @@ void QueueExecutor::enqueue(Submission& submission) {
 }
 
 void QueueExecutor::commit(Submission& submission) {
+  submission.threads = host_threads().thread_count();
   if (submission.status.load(std::memory_order_relaxed) == MTL::CommandBufferStatusNotEnqueued) enqueue(submission);
   {
     const auto lock = lock_soon(mutex_);
@@ -75,7 +76,10 @@ void QueueExecutor::start_worker() {
 void QueueExecutor::work() {
   while (!closed_) {
     const uint32_t seen = wake_ups_.load(std::memory_order_acquire);
-    while (Submission* const next = take()) run(*next);
+    while (Submission* const next = take()) {
+      if (next->threads != host_threads().thread_count()) host_threads().set_thread_count(next->threads);
+      run(*next);
+    }
     const auto woken = [&] { return wake_ups_.load(std::memory_order_relaxed) != seen; };
     if (!spin_until(woken)) wake_ups_.wait(seen, std::memory_order_relaxed);
   }

@@ -122,6 +122,7 @@ struct Submission {
   Command** last = &first;
   References references;
   bool encoding = false;  ///< an encoder is open
+  int threads = 0;        ///< that the one who committed it may use
   std::vector<MTL::HandlerFunction> scheduled_handlers, completed_handlers;
 
   std::atomic<uint32_t> status{MTL::CommandBufferStatusNotEnqueued};
