@@ -68,7 +68,10 @@ def test_values_and_gradients(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(6, 6), (40, 70), (200, 33), (2, 65, 65)])
+@pytest.mark.parametrize("shape", [
+    *[(9, 1, 1), (9, 2, 3), (35, 4, 4), (5, 8, 3), (5, 7, 9), (3, 17, 16), (3, 32, 32), (2, 33, 5)],
+    *[(6, 6), (40, 70), (200, 33), (2, 65, 65)],
+])
 def test_pivots_are_those_of_the_cpu(shape, dtype):
     x = sample(*shape, dtype=dtype)
     lu, pivots = torch.linalg.lu_factor(x.to("metal"))
@@ -96,12 +99,15 @@ def test_strided_input():
         assert_agrees(lambda x: (torch.linalg.inv_ex(view(x)[..., :3, :3]).inverse), x, **CLOSE)
 
 
-def test_info_of_singular_input():
-    x = torch.stack([torch.eye(40), torch.eye(40), torch.zeros(40, 40)])
-    x[1, 36, 36] = 0
+@pytest.mark.parametrize("n", [2, 6, 13, 32, 40])
+def test_info_of_singular_input(n):
+    x = torch.stack([torch.eye(n), torch.eye(n), torch.zeros(n, n)])
+    x[1, n - 1, n - 1] = 0
     for function in (torch.linalg.lu_factor_ex, torch.linalg.inv_ex, torch.linalg.cholesky_ex):
         assert torch.equal(function(x.to("metal")).info.cpu(), function(x).info)
     assert torch.linalg.det(x.to("metal")).cpu().tolist() == [1, 0, 0]
+    ones = torch.ones(3, n, n)  # of equal pivots the first
+    assert_close(torch.linalg.lu_factor_ex(ones.to("metal")), torch.linalg.lu_factor_ex(ones))
     indefinite = -torch.eye(3)
     assert torch.linalg.cholesky_ex(indefinite.to("metal")).info.item() == 1
 
