@@ -1,8 +1,9 @@
-// Matrix multiplication: tiles of 8x8 matrices for floats, one reduction a row where an operand is a vector, one
-// thread an element for integers and complex numbers.
+// Matrix multiplication: tiles of 8x8 matrices for floats, one reduction a row where an operand is a vector, one thread
+// a row where there are few columns, one thread an element for integers and complex numbers.
 #include <c10/metal/utils.h>
 #include <metal_stdlib>
 
+#include "divisor.h"
 #include "gemm_tile.h"
 #include "matmul_params.h"
 
@@ -116,6 +117,59 @@ template <class T>
   float sum = 0;
   for (uint k = 0; k < params.k; ++k) sum += float(column[k * params.a.column]) * float(vector[k * params.b.row]);
   ScaledSink<T, false>{out, self, params, 0, position.y}.write(position.x, sum);
+}
+
+/// Few columns and a short sum: one thread a row (x) of each matrix (y), or of all matrices (x) where they have few
+/// rows, `rows` each. Columns past the end are the last one again, and not written.
+template <class T, int columns, bool has_few_rows>
+[[kernel]] void multiply_thin(device T* out [[buffer(0)]], device const T* a [[buffer(1)]],
+                              device const T* b [[buffer(2)]], device const T* self [[buffer(3)]],
+                              constant MatmulParams<float>& params [[buffer(4)]], constant Divisor& rows [[buffer(5)]],
+                              uint2 position [[thread_position_in_grid]]) {
+  uint row = position.x, batch = position.y;
+  if (has_few_rows) {
+    batch = position.x;
+    row = rows.split(batch);
+  }
+  a += offset_of(params.a, row, 0, batch);
+  b += batch * params.b.batch;
+  float sums[columns] = {};
+  for (uint k = 0; k < params.k; ++k) {
+    const float x = float(a[k * params.a.column]);
+    for (uint c = 0; c < columns; ++c)
+      sums[c] += x * float(b[k * params.b.row + min(c, params.n - 1) * params.b.column]);
+  }
+  for (uint c = 0; c < columns; ++c) ScaledSink<T, false>{out, self, params, c, batch}.write(row, sums[c]);
+}
+
+/// Few rows, few columns and long sums: one threadgroup a matrix, whose threads take the terms in turn. Rows and
+/// columns past the end are the last one again, and not written.
+template <class T, int size>
+[[kernel]] void multiply_long(device T* out [[buffer(0)]], device const T* a [[buffer(1)]],
+                              device const T* b [[buffer(2)]], device const T* self [[buffer(3)]],
+                              constant MatmulParams<float>& params [[buffer(4)]],
+                              uint batch [[threadgroup_position_in_grid]],
+                              uint thread_index [[thread_index_in_threadgroup]],
+                              uint simdgroup [[simdgroup_index_in_threadgroup]],
+                              uint lane [[thread_index_in_simdgroup]]) {
+  constexpr uint simdgroups = kLongThreads / kSimdWidth;
+  threadgroup float partial[simdgroups][size * size];
+  float sums[size * size] = {};
+  for (uint k = thread_index; k < params.k; k += kLongThreads) {
+    float x[size], y[size];
+    for (uint i = 0; i < size; ++i) x[i] = float(a[offset_of(params.a, min(i, params.m - 1), k, batch)]);
+    for (uint i = 0; i < size; ++i) y[i] = float(b[offset_of(params.b, k, min(i, params.n - 1), batch)]);
+    for (uint i = 0; i < size * size; ++i) sums[i] += x[i / size] * y[i % size];
+  }
+  for (uint i = 0; i < size * size; ++i) {
+    const float sum = simd_sum(sums[i]);
+    if (lane == 0) partial[simdgroup][i] = sum;
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (thread_index >= size * size) return;
+  float sum = 0;
+  for (uint s = 0; s < simdgroups; ++s) sum += partial[s][thread_index];
+  ScaledSink<T, false>{out, self, params, thread_index % size, batch}.write(thread_index / size, sum);
 }
 
 static bool is_zero(long x) { return x == 0; }

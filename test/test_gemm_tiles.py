@@ -45,5 +45,5 @@ def test_products_agree_with_the_cpu(kind):
 
 
 def test_another_kind_is_an_error_that_names_the_choice():
-    result = run("square", "import torch; torch.ones(2, 2, device='metal') @ torch.ones(2, 2, device='metal')")
+    result = run("square", "import torch; torch.ones(20, 20, device='metal') @ torch.ones(20, 20, device='metal')")
     assert 'TORCH_METAL_GEMM_TILE is "matrix" or "register", not "square"' in result.stderr

@@ -21,15 +21,29 @@ SHAPES = [
 ]  # fmt: skip
 
 
+#: Few columns or rows, short sums and long ones.
+THIN = [(70, 3, 3), (3, 4, 130), (150, 32, 8), (4, 4, 4), (200, 20, 1), (3, 700, 3), (8, 1100, 5), (1, 600, 2)]
+
+
 @pytest.mark.parametrize("m, k, n", SHAPES)
 def test_shapes(m, k, n):
     assert_agrees(torch.mm, sample(m, k), sample(k, n, seed=1), **LOOSE[torch.float32])
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
-@pytest.mark.parametrize("m, k, n", [(20, 40, 50), (260, 33, 260), (40, 50, 1), (300, 50, 1), (1, 50, 40)])
+@pytest.mark.parametrize("m, k, n", [(20, 40, 50), (260, 33, 260), (40, 50, 1), (300, 50, 1), (1, 50, 40), *THIN])
 def test_floating_dtypes(dtype, m, k, n):
     assert_agrees(torch.mm, sample(m, k, dtype=dtype), sample(k, n, dtype=dtype, seed=1), **LOOSE[dtype])
+
+
+@pytest.mark.parametrize("m, k, n", THIN)
+@pytest.mark.parametrize("batch", [3, 50])
+def test_batches_of_thin_matrices(batch, m, k, n):
+    a, b, c = sample(batch, m, k), sample(batch, k, n, seed=1), sample(batch, m, n, seed=2)
+    assert_agrees(torch.bmm, a, b, **LOOSE[torch.float32])
+    assert_agrees(lambda a, b: a.mT.contiguous().mT @ b[:1], a, b, **LOOSE[torch.float32])
+    assert_agrees(lambda a, b, c: torch.baddbmm(c, a, b, beta=0.5, alpha=2), a, b, c, **LOOSE[torch.float32])
+    assert_agrees(lambda a, b, c: torch.baddbmm(c[0, :1], a, b.mT.contiguous().mT), a, b, c, **LOOSE[torch.float32])
 
 
 @pytest.mark.parametrize("dtype", [*INTEGRAL, torch.complex64])
@@ -100,7 +114,7 @@ def test_addmm(beta, alpha, bias):
     assert_agrees(addmm, sample(*bias), sample(40, 30), sample(30, 50, seed=1), **LOOSE[torch.float32])
 
 
-@pytest.mark.parametrize("m, k, n", [(40, 30, 50), (40, 30, 1), (40, 0, 50)])
+@pytest.mark.parametrize("m, k, n", [(40, 30, 50), (40, 30, 1), (40, 0, 50), *THIN])
 def test_beta_0_ignores_nan(device, m, k, n):
     nan = torch.full((m, n), torch.nan, device=device)
     a, b = sample(m, k).to(device), sample(k, n).to(device)

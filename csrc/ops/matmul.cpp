@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <string>
 
+#include "divisor.h"
 #include "matmul_params.h"
 #include "ops/gemm_tile.h"
 #include "ops/matmul_graph.h"
@@ -56,11 +57,22 @@ MatrixLayout column_layout(const at::Tensor& vector) { return {vector.stride(0),
 MatrixLayout row_layout(const at::Tensor& vector) { return {0, vector.stride(0), 0}; }
 
 /// Which of the kernels in matmul.metal computes a product.
-enum class Algorithm { gemv, gemv_rows, gemv_columns, gemm, each };
+enum class Algorithm { gemv, gemv_rows, gemv_columns, multiply_thin, multiply_long, gemm, each };
+
+constexpr int64_t kThin = 8;       // columns, or rows, of which a tile would be all edge
+constexpr int64_t kShortSum = 32;  // terms of a sum that one thread computes
+constexpr int64_t kLongSum = 512;  // terms that occupy a threadgroup
+
+/// Whether one thread may as well compute a row: points by transforms, and the like.
+bool is_thin(int64_t inner, int64_t columns) { return columns <= kThin && inner <= kShortSum; }
 
 template <class Scalar>
 Algorithm choose_algorithm(const MatmulParams<Scalar>& params, uint64_t batch, at::ScalarType dtype) {
   if (!at::isFloatingType(dtype)) return Algorithm::each;
+  const uint64_t rows = params.m * batch;
+  const bool has_rows = (params.n > 1 || rows >= kManyRows) && rows <= kMaxGridThreads;
+  if (has_rows && is_thin(params.k, params.n)) return Algorithm::multiply_thin;
+  if (params.n > 1 && std::max(params.m, params.n) <= kThin && params.k >= kLongSum) return Algorithm::multiply_long;
   if (params.n > 1) return Algorithm::gemm;
   const bool columns_are_contiguous = params.a.row == 1 && params.a.column != 1;
   if (columns_are_contiguous && params.m >= kSimdWidth) return Algorithm::gemv_columns;
@@ -87,6 +99,19 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
     }
     case Algorithm::gemv_columns:
       return launch_threads(kernel("matmul", "gemv_columns", {type}), {params.m, batch}, {64}, out, a, b, self, params);
+    case Algorithm::multiply_long: {
+      const std::string_view size = std::max(params.m, params.n) <= 4 ? "4" : "8";
+      return launch_groups(kernel("matmul", "multiply_long", {type, size}), {batch}, {kLongThreads}, out, a, b, self,
+                           params);
+    }
+    case Algorithm::multiply_thin: {
+      const bool has_few_rows = batch > 1 && params.m < 4 * kSimdWidth;
+      const Extent grid = has_few_rows ? Extent{params.m * batch} : Extent{params.m, batch};
+      const uint32_t columns = params.n <= 4 ? params.n : kThin;
+      const Kernel& thin =
+          kernel("matmul", "multiply_thin", {type, std::to_string(columns), has_few_rows ? "true" : "false"});
+      return launch_threads(thin, grid, {4 * kSimdWidth}, out, a, b, self, params, Divisor::of(params.m));
+    }
     case Algorithm::gemm: {
       const GemmTile& tile = gemm_tile(out.scalar_type(), params.m, params.n, batch);
       const Extent grid{at::ceil_div<uint64_t>(params.n, tile.columns), at::ceil_div<uint64_t>(params.m, tile.rows),
@@ -104,8 +129,10 @@ void launch_matmul(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 template <class Scalar>
 void matmul_with(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& self,
                  const at::Scalar& beta, const at::Scalar& alpha) {
-  // A row vector by a matrix is the transposed matrix by a column vector.
-  if (out.size(-2) == 1 && out.size(-1) != 1)
+  // A row vector by a matrix is the transposed matrix by a column vector. So are few rows.
+  const bool has_few_rows = out.size(-2) == 1 || is_thin(a.size(-1), out.size(-2));
+  const bool has_few_columns = out.size(-1) == 1 || is_thin(a.size(-1), out.size(-1));
+  if (has_few_rows && !has_few_columns)
     return matmul_with<Scalar>(out.mT(), b.mT(), a.mT(), self.mT(), beta, alpha);
   const MatmulParams<Scalar> params{narrow(out.size(-2), "a matrix product's number of rows"),
                                     narrow(out.size(-1), "a matrix product's number of columns"),

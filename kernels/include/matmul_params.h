@@ -10,6 +10,10 @@ namespace torch_metal {
 constant
 #endif
 constexpr uint32_t kGemvRows = 4;  ///< that a SIMD-group of gemv_rows computes
+#ifdef __METAL__
+constant
+#endif
+constexpr uint32_t kLongThreads = 256;  ///< of a threadgroup of multiply_long
 
 /// Element strides of a batch of matrices; 0 where an operand is broadcast.
 struct MatrixLayout {
