@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kMaxInputs = 3;
 constexpr uint64_t kThreads = 1024;  // of a threadgroup
+constexpr int64_t kLongRow = 128;    // elements of a row whose last SIMD-group hardly matters
 constexpr uint32_t kAnyStride = ~0u;
 
 /// What goes to a kernel. Operand 0 is the output; an input that is a number of a binary operator is left out.
@@ -73,6 +74,20 @@ bool dense(const at::TensorIteratorBase& iter, const Operands& operands) {
   return true;
 }
 
+/// Whether operand i has no gaps.
+bool is_dense(const at::TensorIteratorBase& iter, const Operands& operands, size_t i) {
+  int64_t stride = c10::elementSize(operands.stored[i]);
+  for (int d = 0; d < iter.ndim(); stride *= iter.shape()[d++])
+    if (operands.strides[i][d] != stride) return false;
+  return true;
+}
+
+/// Short rows that are no whole SIMD-groups would leave lanes idle, or SIMD-groups with pieces of several rows.
+bool are_ragged_rows(const at::TensorIteratorBase& iter, const Operands& operands) {
+  return iter.ndim() == 2 && iter.shape()[0] < kLongRow && iter.shape()[0] % kSimdWidth != 0 && !operands.mixed() &&
+         is_dense(iter, operands, 0);
+}
+
 /// Bit i: operand i is contiguous along x, otherwise broadcast. Few combinations are worth a kernel of their own.
 uint32_t unit_strides(const Operands& operands) {
   uint32_t unit = 0;
@@ -107,6 +122,19 @@ void launch(const Kernel& kernel, Extent grid, Extent threadgroup, at::ArrayRef<
   }
 }
 
+void compute_rows(const at::TensorIteratorBase& iter, std::string_view family, const std::string& name,
+                  const Operands& operands, const Scalars& scalars) {
+  RowLayout layout{Divisor::of(static_cast<uint32_t>(iter.shape()[0])), {}};
+  uint32_t dense = 0;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    std::copy_n(operands.strides[i].begin(), 2, layout.strides[i]);
+    if (is_dense(iter, operands, i)) dense |= 1u << i;
+  }
+  const uint64_t count = iter.numel();
+  launch(find_kernel(family, "rows", name, operands, std::to_string(dense) + "u"), {count}, {std::min(count, kThreads)},
+         operands.buffers, scalars, layout);
+}
+
 /// One part of an iterator: see for_each_part.
 void compute(const at::TensorIteratorBase& iter, std::string_view family, std::string_view op,
              at::ArrayRef<at::ScalarType> input_types, Scalars scalars) {
@@ -118,6 +146,7 @@ void compute(const at::TensorIteratorBase& iter, std::string_view family, std::s
            scalars);
     return;
   }
+  if (are_ragged_rows(iter, operands)) return compute_rows(iter, family, name, operands, scalars);
   StridedLayout layout = strided_layout(iter.shape(), operands.strides);
   std::transform(operands.stored.begin(), operands.stored.end(), layout.types,
                  [](at::ScalarType type) { return static_cast<int32_t>(type); });

@@ -5,6 +5,8 @@
 //   *_dense    all operands are contiguous and lie alike: one index
 //   *_strided  grid x, y are the two innermost dimensions, z the rest. `unit` says which operands are contiguous (bit
 //              set) or broadcast along x, if that is known; kAnyStride otherwise
+//   *_rows     the output is dense, a row of it no whole number of SIMD-groups: one index, of which places in other
+//              operands follow. `dense`: which operands lie as the output does (bit set)
 //   *_mixed    inputs of any dtype, converted to the given types as they are loaded
 #pragma once
 
@@ -135,6 +137,15 @@ inline size_t offset(constant StridedLayout& layout, Offsets<n> outer, uint i, u
   return size_t(outer.bytes[i]) + inner_offset<unit>(layout, i, x, sizeof(T));
 }
 
+/// Offset of operand `i`, whose elements take `size` bytes, at element `index` of the output.
+template <uint dense>
+inline size_t row_offset(constant RowLayout& layout, uint i, uint index, uint size) {
+  if (dense >> i & 1) return size_t(index) * size;
+  uint row = index;
+  const uint column = layout.columns.split(row);
+  return column * layout.strides[i][0] + row * layout.strides[i][1];
+}
+
 template <class T>
 inline device T& element(device T* p, size_t offset) {
   return *reinterpret_cast<device T*>(reinterpret_cast<device char*>(p) + offset);
@@ -157,6 +168,15 @@ kernel void unary_strided(device Out* out [[buffer(0)]],
   const auto outer = outer_offsets<2>(layout, p);
   const auto x = load_bytes(a, offset<unit, A>(layout, outer, 1, p.x));
   element(out, offset<unit, Out>(layout, outer, 0, p.x)) = finish<Out, A>(Op::apply(x, scalars));
+}
+
+template <class Op, class Out, class A, uint dense>
+kernel void unary_rows(device Out* out [[buffer(0)]],
+                       device const A* a [[buffer(1)]],
+                       constant Scalars& scalars [[buffer(2)]],
+                       constant RowLayout& layout [[buffer(3)]],
+                       uint i [[thread_position_in_grid]]) {
+  out[i] = finish<Out, A>(Op::apply(load_bytes(a, row_offset<dense>(layout, 1, i, sizeof(A))), scalars));
 }
 
 template <class Op, class Out, class A>
@@ -190,6 +210,18 @@ kernel void binary_strided(device Out* out [[buffer(0)]],
   const auto x = load_bytes(a, offset<unit, A>(layout, outer, 1, p.x));
   const auto y = load_bytes(b, offset<unit, B>(layout, outer, 2, p.x));
   element(out, offset<unit, Out>(layout, outer, 0, p.x)) = finish<Out, B>(Op::apply(x, y, scalars));
+}
+
+template <class Op, class Out, class A, class B, uint dense>
+kernel void binary_rows(device Out* out [[buffer(0)]],
+                        device const A* a [[buffer(1)]],
+                        device const B* b [[buffer(2)]],
+                        constant Scalars& scalars [[buffer(3)]],
+                        constant RowLayout& layout [[buffer(4)]],
+                        uint i [[thread_position_in_grid]]) {
+  const auto x = load_bytes(a, row_offset<dense>(layout, 1, i, sizeof(A)));
+  const auto y = load_bytes(b, row_offset<dense>(layout, 2, i, sizeof(B)));
+  out[i] = finish<Out, B>(Op::apply(x, y, scalars));
 }
 
 template <class Op, class Out, class A, class B>
@@ -228,6 +260,20 @@ kernel void ternary_strided(device Out* out [[buffer(0)]],
   const auto y = load_bytes(b, offset<unit, B>(layout, outer, 2, p.x));
   const auto z = load_bytes(c, offset<unit, C>(layout, outer, 3, p.x));
   element(out, offset<unit, Out>(layout, outer, 0, p.x)) = finish<Out, C>(Op::apply(x, y, z, scalars));
+}
+
+template <class Op, class Out, class A, class B, class C, uint dense>
+kernel void ternary_rows(device Out* out [[buffer(0)]],
+                         device const A* a [[buffer(1)]],
+                         device const B* b [[buffer(2)]],
+                         device const C* c [[buffer(3)]],
+                         constant Scalars& scalars [[buffer(4)]],
+                         constant RowLayout& layout [[buffer(5)]],
+                         uint i [[thread_position_in_grid]]) {
+  const auto x = load_bytes(a, row_offset<dense>(layout, 1, i, sizeof(A)));
+  const auto y = load_bytes(b, row_offset<dense>(layout, 2, i, sizeof(B)));
+  const auto z = load_bytes(c, row_offset<dense>(layout, 3, i, sizeof(C)));
+  out[i] = finish<Out, C>(Op::apply(x, y, z, scalars));
 }
 
 template <class Op, class Out, class A, class B, class C>

@@ -1,9 +1,7 @@
 // Parameters of the element-wise kernels, shared by host and kernel.
 #pragma once
 
-#ifndef __METAL__
-#include <cstdint>
-#endif
+#include "divisor.h"
 
 /// A number in every form a kernel may want it in.
 struct ScalarValue {
@@ -25,4 +23,10 @@ struct StridedLayout {
   uint32_t sizes[16];
   uint32_t strides[4][16];
   int32_t types[4];  ///< c10::ScalarType of each operand, read by the mixed kernels only
+};
+
+/// Operands of two dimensions whose threads are counted in one: x within rows of `columns`, and y. Strides in bytes.
+struct RowLayout {
+  torch_metal::Divisor columns;
+  uint32_t strides[4][2];
 };
