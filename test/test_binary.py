@@ -1,5 +1,6 @@
 """Binary operators agree with the CPU: dtypes, promotion, broadcasting, numbers, integer corner cases, gradients."""
 
+import functools
 import itertools
 import math
 
@@ -154,6 +155,20 @@ def test_broadcasting(shapes):
     x, y = (sample(*shape, seed=i) for i, shape in enumerate(shapes))
     assert_agrees(torch.add, x, y)
     assert_agrees(torch.mul, y, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.complex64], ids=str)
+@pytest.mark.parametrize("columns", [2, 3, 31, 33, 127, 129])
+def test_rows_that_are_no_whole_simdgroups(columns, dtype):
+    x, row, column = sample(50, columns, dtype=dtype), sample(columns, dtype=dtype), sample(50, 1, dtype=dtype)
+    agrees = functools.partial(assert_agrees, backward=dtype == torch.float32)  # sums of bfloat16 are another matter
+    agrees(lambda x, y: x - y, x, row)
+    agrees(lambda x, y: y * x, x, column)
+    agrees(lambda x, y: x[:, :-1] + y[:, 1:], x, x)
+    agrees(lambda x: x.t() * x.t().contiguous(), x)
+    agrees(lambda x: x[:, ::2].neg(), x)
+    agrees(lambda x, y, z: torch.where(x > 0, y, z) if not x.is_complex() else y + z, x, row, column)
+    agrees(lambda x, y, z: torch.addcmul(x, y, z), x, row, column)
 
 
 def test_strided_operands():
