@@ -12,10 +12,8 @@
 #include <ATen/ops/mm_cpu_dispatch.h>
 #include <ATen/record_function.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
+#include "runtime/host_threads.h"
 #include "runtime/kept_memory.h"
 
 namespace torch_metal {
@@ -28,19 +26,13 @@ class PlainCpu {
       : keys_(c10::DispatchKeySet(c10::DispatchKey::BackendSelect),
               c10::default_excluded_set | c10::autograd_dispatch_keyset_with_ADInplaceOrView),
         outer_threads_(at::get_num_threads()) {
-    set_threads(threads);
+    use_threads(threads);
   }
-  ~PlainCpu() { set_threads(outer_threads_); }
+  ~PlainCpu() { use_threads(outer_threads_); }
   PlainCpu(const PlainCpu&) = delete;
   PlainCpu& operator=(const PlainCpu&) = delete;
 
  private:
-  static void set_threads([[maybe_unused]] int threads) {
-#ifdef _OPENMP
-    if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
-#endif
-  }
-
   const c10::impl::ForceDispatchKeyGuard keys_;
   const at::DisableRecordFunctionGuard unrecorded_;
   const KeptMemoryScope memory_;

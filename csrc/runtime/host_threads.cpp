@@ -1,11 +1,16 @@
 // Lends PyTorch's intra-operator threads to the device, so that one pool works on the cores and not two.
 // at::parallel_for is serial where OpenMP is not compiled in: there the device keeps to threads of its own.
+#include "runtime/host_threads.h"
+
 #include <ATen/Parallel.h>
+#include "metal/host_threads.h"
+
 #ifdef _OPENMP
 #include <omp.h>
-#endif
 
-#include "metal/host_threads.h"
+// PyTorch's library has it where it is built with MKL, whose header gives it a name in lower case.
+extern "C" int MKL_Set_Num_Threads_Local(int count) __attribute__((weak));
+#endif
 
 namespace torch_metal {
 
@@ -18,10 +23,17 @@ void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t
 }
 
 #ifdef _OPENMP
-// torch.set_num_threads() is about the thread that calls it, and those that start later.
-const bool lent = (set_host_threads({&thread_count, &parallel_for, &omp_set_num_threads}), true);
+const bool lent = (set_host_threads({&thread_count, &parallel_for, &use_threads}), true);
 #endif
 
 }  // namespace
+
+void use_threads([[maybe_unused]] int count) {
+#ifdef _OPENMP
+  if (at::get_num_threads() == count) return;
+  omp_set_num_threads(count);
+  if (MKL_Set_Num_Threads_Local) MKL_Set_Num_Threads_Local(count);
+#endif
+}
 
 }  // namespace torch_metal
