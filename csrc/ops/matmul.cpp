@@ -72,7 +72,9 @@ Algorithm choose_algorithm(const MatmulParams<Scalar>& params, uint64_t batch, a
   const uint64_t rows = params.m * batch;
   const bool has_rows = (params.n > 1 || rows >= kManyRows) && rows <= kMaxGridThreads;
   if (has_rows && is_thin(params.k, params.n)) return Algorithm::multiply_thin;
-  if (params.n > 1 && std::max(params.m, params.n) <= kThin && params.k >= kLongSum) return Algorithm::multiply_long;
+  const bool has_few_outputs = params.n > 1 && std::max(params.m, params.n) <= kThin;
+  if (has_few_outputs && params.k >= kLongSum && batch <= kMaxGridThreads / kLongThreads)
+    return Algorithm::multiply_long;
   if (params.n > 1) return Algorithm::gemm;
   const bool columns_are_contiguous = params.a.row == 1 && params.a.column != 1;
   if (columns_are_contiguous && params.m >= kSimdWidth) return Algorithm::gemv_columns;

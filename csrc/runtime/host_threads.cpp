@@ -3,6 +3,7 @@
 #include "runtime/host_threads.h"
 
 #include <ATen/Parallel.h>
+
 #include "metal/host_threads.h"
 
 #ifdef _OPENMP
