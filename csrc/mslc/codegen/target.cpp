@@ -46,7 +46,10 @@ constexpr char kAnyCpu[] = "generic";
 
 Cpu cpu_of(const CompileOptions& options) {
   if (!options.cpu.empty()) return {options.cpu, ""};
-  return options.target.empty() ? host_cpu() : Cpu{kAnyCpu, ""};
+  if (options.target.empty()) return host_cpu();
+  // Without ARMv8.1's atomics LLVM's compare-and-swap loses stores: it discards the status of an exclusive one.
+  const bool is_aarch64 = llvm::Triple(llvm::Triple::normalize(options.target)).isAArch64();
+  return {kAnyCpu, is_aarch64 ? "+lse" : ""};
 }
 
 std::string triple_of(const CompileOptions& options) {
