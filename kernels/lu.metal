@@ -99,21 +99,8 @@ kernel void factor_panel(device T* a [[buffer(0)]], device int* pivots [[buffer(
   }
 }
 
-/// Of the rows that are left of a small matrix, as `meet` of its lanes finds it.
-struct PivotRow {
-  float value;
-  uint at;  ///< place * 64 + row
-
-  void meet(float v, uint other) {
-    if (v > value || (v == value && other < at)) {
-      value = v;
-      at = other;
-    }
-  }
-};
-
-/// Panels of at most `width` rows and columns, several to a SIMD-group: a lane has a row in its registers, each panel has
-/// `width` lanes. Rows stay where they are until all is done; a row's place is where it will go.
+/// Panels of at most `width` rows and columns, several to a SIMD-group: a lane has a row in its registers, each panel
+/// has `width` lanes. Rows stay where they are until all is done; a row's place is where it will go.
 template <class T, int width>
 kernel void factor_small(device T* a [[buffer(0)]], device int* pivots [[buffer(1)]], device int* info [[buffer(2)]],
                          constant LuParams& params [[buffer(3)]], uint thread_index [[thread_position_in_grid]],
@@ -133,10 +120,10 @@ kernel void factor_small(device T* a [[buffer(0)]], device int* pivots [[buffer(
     float value = left ? magnitude(values[j]) : -3;
     if (isnan(value)) value = here ? -1 : -2;  // the first, where there is NaN alone
     if (!params.pivoting) value = here ? 1 : -3;
-    PivotRow pivot{value, place * 64 + row};
+    Candidate pivot(value, place * width + row);  // of equal ones the first by place
     for (ushort mask = width / 2; mask > 0; mask /= 2)
-      pivot.meet(simd_shuffle_xor(pivot.value, mask), simd_shuffle_xor(pivot.at, mask));
-    const uint pivot_place = pivot.at / 64, pivot_row = pivot.at % 64;
+      pivot.meet(simd_shuffle_xor(pivot.value, mask), simd_shuffle_xor(pivot.row, mask));
+    const uint pivot_place = pivot.row / width, pivot_row = pivot.row % width;
     place = row == pivot_row ? j : here ? pivot_place : place;
     if (row == j) interchange = pivot_place;
 

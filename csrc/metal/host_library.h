@@ -24,19 +24,19 @@ struct HostConvolution {
   int64_t groups = 1;
 };
 
-/// Each function writes all of `out`, uses up to `threads` threads and may throw.
+/// Each function writes all of `out` and may throw.
 struct HostLibrary {
-  void (*copy)(const HostArray& out, const HostArray& in, int threads);
-  void (*add)(const HostArray& out, const HostArray& a, const HostArray& b, int threads);
+  void (*copy)(const HostArray& out, const HostArray& in);
+  void (*add)(const HostArray& out, const HostArray& a, const HostArray& b);
   /// out = a b, plus `addend` of out's sizes unless it is null. Matrices, or batches of them with equal sizes.
-  void (*matmul)(const HostArray& out, const HostArray& a, const HostArray& b, const HostArray* addend, int threads);
+  void (*matmul)(const HostArray& out, const HostArray& a, const HostArray& b, const HostArray* addend);
   /// `bias`: [O], or null.
   void (*convolution)(const HostArray& out, const HostArray& source, const HostArray& weights, const HostArray* bias,
-                      const HostConvolution& convolution, int threads);
+                      const HostConvolution& convolution);
   void (*convolution_data_gradient)(const HostArray& out, const HostArray& gradient, const HostArray& weights,
-                                    const HostConvolution& convolution, int threads);
+                                    const HostConvolution& convolution);
   void (*convolution_weights_gradient)(const HostArray& out, const HostArray& gradient, const HostArray& source,
-                                       const HostConvolution& convolution, int threads);
+                                       const HostConvolution& convolution);
 };
 
 #ifdef TORCH_METAL_APPLE_DEVICE

@@ -14,8 +14,8 @@ struct HostThreads {
   /// same time on several threads, and returns when all are done. `body` does not throw. May be called from
   /// several threads at once.
   void (*parallel_for)(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
-  /// How many it uses from now on when called from this thread, one of the device's own: as many as for the thread that
-  /// committed the work.
+  /// How many it, and what else works on them, uses from now on when called from this thread. The device asks for as many
+  /// as there are for the thread that committed the work, and afterwards for as many as before.
   void (*set_thread_count)(int count);
 };
 

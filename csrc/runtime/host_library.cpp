@@ -1,7 +1,6 @@
 // Lends PyTorch's CPU library to the software device, which computes MPSGraph's nodes with it.
 #include "metal/host_library.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/add_cpu_dispatch.h>
 #include <ATen/ops/addmm_cpu_dispatch.h>
 #include <ATen/ops/baddbmm_cpu_dispatch.h>
@@ -13,7 +12,6 @@
 #include <ATen/record_function.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 
-#include "runtime/host_threads.h"
 #include "runtime/kept_memory.h"
 
 namespace torch_metal {
@@ -22,13 +20,9 @@ namespace {
 /// The thread may be a user's that waits, with modes, autocast and a profiler of its own: none of them is meant here.
 class PlainCpu {
  public:
-  explicit PlainCpu(int threads)
+  PlainCpu()
       : keys_(c10::DispatchKeySet(c10::DispatchKey::BackendSelect),
-              c10::default_excluded_set | c10::autograd_dispatch_keyset_with_ADInplaceOrView),
-        outer_threads_(at::get_num_threads()) {
-    use_threads(threads);
-  }
-  ~PlainCpu() { use_threads(outer_threads_); }
+              c10::default_excluded_set | c10::autograd_dispatch_keyset_with_ADInplaceOrView) {}
   PlainCpu(const PlainCpu&) = delete;
   PlainCpu& operator=(const PlainCpu&) = delete;
 
@@ -36,7 +30,6 @@ class PlainCpu {
   const c10::impl::ForceDispatchKeyGuard keys_;
   const at::DisableRecordFunctionGuard unrecorded_;
   const KeptMemoryScope memory_;
-  const int outer_threads_;
 };
 
 at::ScalarType scalar_type(MPS::DataType type) {
@@ -54,19 +47,19 @@ at::Tensor tensor(const HostArray& array) {
                        at::TensorOptions(scalar_type(array.data_type)));
 }
 
-void copy(const HostArray& out, const HostArray& in, int threads) {
-  const PlainCpu scope(threads);
+void copy(const HostArray& out, const HostArray& in) {
+  const PlainCpu scope;
   tensor(out).copy_(tensor(in));
 }
 
-void add(const HostArray& out, const HostArray& a, const HostArray& b, int threads) {
-  const PlainCpu scope(threads);
+void add(const HostArray& out, const HostArray& a, const HostArray& b) {
+  const PlainCpu scope;
   at::Tensor result = tensor(out);
   at::cpu::add_out(result, tensor(a), tensor(b));
 }
 
-void matmul(const HostArray& out, const HostArray& a, const HostArray& b, const HostArray* addend, int threads) {
-  const PlainCpu scope(threads);
+void matmul(const HostArray& out, const HostArray& a, const HostArray& b, const HostArray* addend) {
+  const PlainCpu scope;
   TORCH_CHECK(out.dimensions == 2 || out.dimensions == 3, "MPSGraph: products of ", out.dimensions,
               "-dimensional values are not implemented");
   at::Tensor result = tensor(out);
@@ -94,8 +87,8 @@ struct ConvolutionArguments {
 // PyTorch's convolutions return new tensors only, but their memory is kept from one to the next.
 
 void convolution(const HostArray& out, const HostArray& source, const HostArray& weights, const HostArray* bias,
-                 const HostConvolution& c, int threads) {
-  const PlainCpu scope(threads);
+                 const HostConvolution& c) {
+  const PlainCpu scope;
   const std::optional<at::Tensor> bias_vector = bias ? std::optional(tensor(*bias)) : std::nullopt;
   const ConvolutionArguments a(c, out);
   tensor(out).copy_(at::convolution(tensor(source), tensor(weights), bias_vector, a.stride, a.padding, a.dilation,
@@ -103,8 +96,8 @@ void convolution(const HostArray& out, const HostArray& source, const HostArray&
 }
 
 void convolution_data_gradient(const HostArray& out, const HostArray& gradient, const HostArray& weights,
-                               const HostConvolution& c, int threads) {
-  const PlainCpu scope(threads);
+                               const HostConvolution& c) {
+  const PlainCpu scope;
   const ConvolutionArguments a(c, out);
   const at::Tensor result = tensor(out);  // stands for the source, of which only sizes and format matter
   result.copy_(std::get<0>(at::convolution_backward(tensor(gradient), result, tensor(weights), std::nullopt, a.stride,
@@ -113,8 +106,8 @@ void convolution_data_gradient(const HostArray& out, const HostArray& gradient, 
 }
 
 void convolution_weights_gradient(const HostArray& out, const HostArray& gradient, const HostArray& source,
-                                  const HostConvolution& c, int threads) {
-  const PlainCpu scope(threads);
+                                  const HostConvolution& c) {
+  const PlainCpu scope;
   const ConvolutionArguments a(c, out);
   const at::Tensor result = tensor(out);  // stands for the weights, likewise
   result.copy_(std::get<1>(at::convolution_backward(tensor(gradient), tensor(source), result, std::nullopt, a.stride,

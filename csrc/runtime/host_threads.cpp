@@ -1,7 +1,5 @@
 // Lends PyTorch's intra-operator threads to the device, so that one pool works on the cores and not two.
 // at::parallel_for is serial where OpenMP is not compiled in: there the device keeps to threads of its own.
-#include "runtime/host_threads.h"
-
 #include <ATen/Parallel.h>
 
 #include "metal/host_threads.h"
@@ -24,17 +22,16 @@ void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t
 }
 
 #ifdef _OPENMP
-const bool lent = (set_host_threads({&thread_count, &parallel_for, &use_threads}), true);
+// As at::set_num_threads does, which would tell all threads that start later too.
+void set_thread_count(int count) {
+  if (thread_count() == count) return;
+  omp_set_num_threads(count);
+  if (MKL_Set_Num_Threads_Local) MKL_Set_Num_Threads_Local(count);
+}
+
+const bool lent = (set_host_threads({&thread_count, &parallel_for, &set_thread_count}), true);
 #endif
 
 }  // namespace
-
-void use_threads([[maybe_unused]] int count) {
-#ifdef _OPENMP
-  if (at::get_num_threads() == count) return;
-  omp_set_num_threads(count);
-  if (MKL_Set_Num_Threads_Local) MKL_Set_Num_Threads_Local(count);
-#endif
-}
 
 }  // namespace torch_metal

@@ -1,7 +1,8 @@
 // A stream: a Metal command queue, the command buffer that is being filled, and those that are executing.
 //
 // Work is encoded and comes back at once. A command buffer is committed when it is full, when the queue has run dry and
-// there is enough to start with, or when someone waits. Command buffers of a stream are numbered 1, 2, ... and execute in that order.
+// there is enough to start with, or when someone waits. Command buffers of a stream are numbered 1, 2, ... and execute in
+// that order.
 //
 // Buffers are untracked: Metal knows of no order that it is not told of. Dispatches of an encoder run at once unless a
 // barrier is between them; encoders follow each other by a fence; what a framework encodes, by an event.

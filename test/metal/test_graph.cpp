@@ -28,13 +28,13 @@ void fill(const HostArray& out, Element element) {
 
 /// A library of matrices alone.
 const torch_metal::HostLibrary kMatrices{
-    [](const HostArray& out, const HostArray& in, int) {
+    [](const HostArray& out, const HostArray& in) {
       fill(out, [&](int64_t i, int64_t j) { return at(in, i, j); });
     },
-    [](const HostArray& out, const HostArray& a, const HostArray& b, int) {
+    [](const HostArray& out, const HostArray& a, const HostArray& b) {
       fill(out, [&](int64_t i, int64_t j) { return at(a, i, j) + at(b, i, j); });
     },
-    [](const HostArray& out, const HostArray& a, const HostArray& b, const HostArray* addend, int) {
+    [](const HostArray& out, const HostArray& a, const HostArray& b, const HostArray* addend) {
       if (a.sizes[1] == 5) throw std::runtime_error("five is too many");
       fill(out, [&](int64_t i, int64_t j) {
         float sum = addend ? at(*addend, i, j) : 0;

@@ -76,10 +76,7 @@ void QueueExecutor::start_worker() {
 void QueueExecutor::work() {
   while (!closed_) {
     const uint32_t seen = wake_ups_.load(std::memory_order_acquire);
-    while (Submission* const next = take()) {
-      if (next->threads != host_threads().thread_count()) host_threads().set_thread_count(next->threads);
-      run(*next);
-    }
+    while (Submission* const next = take()) run(*next);
     const auto woken = [&] { return wake_ups_.load(std::memory_order_relaxed) != seen; };
     if (!spin_until(woken)) wake_ups_.wait(seen, std::memory_order_relaxed);
   }
@@ -96,7 +93,10 @@ Submission* QueueExecutor::take() {
 
 void QueueExecutor::run(Submission& submission) {
   MTL::CommandBuffer* const command_buffer = submission.command_buffer;
+  const int own_threads = host_threads().thread_count();
+  host_threads().set_thread_count(submission.threads);
   submission.execute();
+  host_threads().set_thread_count(own_threads);
   bool more;
   {
     const auto lock = lock_soon(mutex_);

@@ -37,8 +37,8 @@ Shape factor_shape(const Node& product, const Node& factor) {
 
 const torch_metal::HostLibrary* host_library() { return g_library; }
 
-Evaluation::Evaluation(const std::vector<NS::SharedPtr<const Node>>& feeds, std::vector<HostArray> arrays, int threads)
-    : library_(*g_library), threads_(threads) {
+Evaluation::Evaluation(const std::vector<NS::SharedPtr<const Node>>& feeds, std::vector<HostArray> arrays)
+    : library_(*g_library) {
   for (size_t i = 0; i < feeds.size(); ++i) values_[feeds[i].get()] = arrays[i];
 }
 
@@ -55,22 +55,22 @@ HostArray Evaluation::value(const Node& node) {
 void Evaluation::compute(const Node& node, const HostArray& out) {
   const auto input = [&](size_t i) { return value(node.input(i)); };
   switch (node.kind) {
-    case Node::Kind::placeholder: return library_.copy(out, value(node), threads_);
+    case Node::Kind::placeholder: return library_.copy(out, value(node));
     case Node::Kind::transpose: return compute(node.input(0), permuted_back(out, node.permutation));
     case Node::Kind::addition: return compute_sum(node, out);
     case Node::Kind::matrix_multiplication:
     case Node::Kind::convolution: return compute_product(node, out, nullptr);
     case Node::Kind::data_gradient:
-      return library_.convolution_data_gradient(out, input(0), input(1), node.convolution, threads_);
+      return library_.convolution_data_gradient(out, input(0), input(1), node.convolution);
     case Node::Kind::weights_gradient:
-      return library_.convolution_weights_gradient(out, input(0), input(1), node.convolution, threads_);
+      return library_.convolution_weights_gradient(out, input(0), input(1), node.convolution);
   }
 }
 
 void Evaluation::compute_sum(const Node& node, const HostArray& out) {
   const Node &a = node.input(0), &b = node.input(1);
   if (compute_product_and_sum(a, b, out) || compute_product_and_sum(b, a, out)) return;
-  library_.add(out, broadcast(value(a), node.shape), broadcast(value(b), node.shape), threads_);
+  library_.add(out, broadcast(value(a), node.shape), broadcast(value(b), node.shape));
 }
 
 // False if the two have to be computed one after the other.
@@ -87,9 +87,8 @@ bool Evaluation::compute_product_and_sum(const Node& product, const Node& addend
 void Evaluation::compute_product(const Node& node, const HostArray& out, const HostArray* addend) {
   const Node &a = node.input(0), &b = node.input(1);
   if (node.kind == Node::Kind::convolution)
-    return library_.convolution(out, value(a), value(b), addend, node.convolution, threads_);
-  library_.matmul(out, broadcast(value(a), factor_shape(node, a)), broadcast(value(b), factor_shape(node, b)), addend,
-                  threads_);
+    return library_.convolution(out, value(a), value(b), addend, node.convolution);
+  library_.matmul(out, broadcast(value(a), factor_shape(node, a)), broadcast(value(b), factor_shape(node, b)), addend);
 }
 
 }  // namespace metal_software

@@ -16,7 +16,7 @@ const torch_metal::HostLibrary* host_library();
 /// product is added to what it is added to as it is written.
 class Evaluation {
  public:
-  Evaluation(const std::vector<NS::SharedPtr<const Node>>& feeds, std::vector<HostArray> arrays, int threads);
+  Evaluation(const std::vector<NS::SharedPtr<const Node>>& feeds, std::vector<HostArray> arrays);
   void compute(const Node& node, const HostArray& out);
 
  private:
@@ -26,7 +26,6 @@ class Evaluation {
   void compute_product(const Node& node, const HostArray& out, const HostArray* addend);
 
   const torch_metal::HostLibrary& library_;
-  const int threads_;
   std::map<const Node*, HostArray> values_;
   std::vector<std::unique_ptr<std::byte[]>> temporaries_;
 };

@@ -1,6 +1,5 @@
 // Executables: graphs that are done, and their runs in command buffers.
 #include "execution/faults.h"
-#include "execution/host_threads.h"
 #include "execution/submission.h"
 #include "execution/text.h"
 #include "graph/evaluation.h"
@@ -13,7 +12,7 @@ struct GraphRun : HostWork {
   void execute() const override {
     std::vector<HostArray> arrays;
     for (const auto& input : inputs) arrays.push_back(memory_of(*input.get()));
-    Evaluation evaluation(executable->feeds, arrays, threads);
+    Evaluation evaluation(executable->feeds, arrays);
     for (size_t i = 0; i < results.size(); ++i)
       evaluation.compute(*executable->targets[i].get(), memory_of(*results[i].get()));
   }
@@ -25,7 +24,6 @@ struct GraphRun : HostWork {
 
   NS::SharedPtr<const ExecutableObject> executable;
   std::vector<NS::SharedPtr<const NDArrayObject>> inputs, results;
-  int threads = 1;
 };
 
 /// What is wrong with the memory given for a value, or nothing.
@@ -65,7 +63,6 @@ void encode_run(Submission& submission, const ExecutableObject& executable, cons
   if (failure.empty()) run->results = arrays_for("a result", results, executable.targets, failure);
   if (!failure.empty()) return submission.fail(MTL::CommandBufferErrorInvalidResource, failure);
   run->executable = NS::RetainPtr(&executable);
-  run->threads = host_threads().thread_count();
   submission.append<HostCall>(submission.adopt(run.get()));
 }
 
